@@ -1,0 +1,330 @@
+"""The `ctl` namespace of dask's configuration, as layers that know where they came from.
+
+dask merges its sources into one tree, which tells neither where a value came from nor, since a
+mapping of a low source beats a string of a high one there, always which value has precedence.
+So the sources are read one by one, and the tree only tells what was set in code.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import dask.config
+import yaml
+
+from dask_ctl.document import SafeLoader, parse_key, read
+from dask_ctl.exceptions import DaskCtlError, InvalidSpecError
+from dask_ctl.located import Located, Origin, Source, locate, merge
+
+NAMESPACE: Final = "ctl"
+KEYS: Final = ("cluster-spec", "cluster-specs", "cluster-kwargs")
+
+_PREFIX: Final = "DASK_"
+_INHERITED: Final = "DASK_INTERNAL_INHERIT_CONFIG"
+
+
+def defaults_path() -> Path:
+    """Where ``dask_ctl.yaml`` is: in the built package, or beside it in a checkout."""
+    built = Path(__file__).with_name("dask_ctl.yaml")
+    return built if built.exists() else built.parents[1] / built.name
+
+
+def collect(
+    env: Mapping[str, str] | None = None, paths: Sequence[str] | None = None
+) -> list[Located]:
+    """Read what the environment and the YAML files say, source by source.
+
+    Parameters
+    ----------
+    env : mapping, optional
+        The environment; by default that of the process, as it is now.
+    paths : sequence of str, optional
+        The files and folders to search; by default `dask.config.paths`.
+
+    Returns
+    -------
+    layers : list of Located
+        The `ctl` mapping of each source that has one, the highest precedence first.
+
+    Raises
+    ------
+    InvalidSpecError
+        If a file or a variable cannot be understood.
+    """
+    env = os.environ if env is None else env
+    paths = dask.config.paths if paths is None else paths
+    return [*_environment(env), *reversed(list(_files(paths)))]
+
+
+def lookup(layer: Located, *path: str) -> Located | None:
+    """What stands at `path`, `-` and `_` in the names being the same, as for dask."""
+    here = layer
+    for part in path:
+        if not isinstance(here.value, dict):
+            return None
+        found = here.value.get(dask.config.canonical_name(part, here.value))
+        if found is None:
+            return None
+        here = found
+    return here
+
+
+def _files(paths: Sequence[str]) -> Iterator[Located]:
+    for path in _yaml_files(paths):
+        if not os.path.isfile(path) or not os.access(path, os.R_OK):
+            continue  # as dask does: what it cannot read does not count
+        text = read(Path(path), max_bytes=None)
+        if NAMESPACE not in text:
+            continue
+        layer = parse_key(text, NAMESPACE, path, Source.CONFIG)
+        if layer is not None and layer.value is not None:
+            yield _as_namespace(layer)
+
+
+def _yaml_files(paths: Sequence[str]) -> Iterator[str]:
+    for path in paths:
+        if os.path.isdir(path):
+            try:
+                names = os.listdir(path)
+            except OSError:
+                continue
+            files = [os.path.join(path, name) for name in names]
+            endings = (".json", ".yaml", ".yml")
+            yield from sorted(file for file in files if file.lower().endswith(endings))
+        elif os.path.exists(path):
+            yield path
+
+
+def _as_namespace(layer: Located) -> Located:
+    if not isinstance(layer.value, dict):
+        raise InvalidSpecError(
+            f"must be a mapping, not {layer.value!r}",
+            remedy=f"known keys: {', '.join(KEYS)}",
+            origin=layer.origin,
+            key=NAMESPACE,
+        )
+    return layer
+
+
+def _environment(env: Mapping[str, str]) -> Iterator[Located]:
+    """The layers of the environment: deeper variables lie over shallower ones."""
+    by_depth: dict[int, Located] = {}
+    for name in sorted(env):
+        if name == _INHERITED or not name.startswith(_PREFIX):
+            continue
+        path = name[len(_PREFIX) :].lower().replace("__", ".").split(".")
+        if path[0] != NAMESPACE:
+            continue
+        origin = Origin(Source.ENVIRONMENT, name)
+        layer = locate(_interpret(env[name], origin), origin)
+        for part in reversed(path[1:]):
+            layer = Located({part: layer}, origin)
+        # Everything below `ctl.cluster-spec` is one layer, so that two variables for module
+        # and class make a full spec.
+        depth = min(len(path), 3)
+        by_depth[depth] = merge(by_depth[depth], layer) if depth in by_depth else layer
+    for depth in sorted(by_depth, reverse=True):
+        if by_depth[depth].value is not None:
+            yield _as_namespace(by_depth[depth])
+    if _INHERITED in env:
+        inherited = dask.config.deserialize(env[_INHERITED]).get(NAMESPACE)
+        if isinstance(inherited, dict):
+            # A whole tree with its defaults: its null is nobody's wish.
+            given = {key: value for key, value in inherited.items() if value is not None}
+            yield locate(given, Origin(Source.ENVIRONMENT, _INHERITED))
+
+
+def _interpret(text: str, origin: Origin) -> Any:
+    """Read a variable as dask does, and JSON as well."""
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        pass
+    words = {"none": None, "null": None, "false": False, "true": True}
+    if text.lower() in words:
+        return words[text.lower()]
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            if text.lstrip().startswith("{"):
+                raise InvalidSpecError(
+                    "is neither a mapping in Python syntax nor one in JSON",
+                    remedy="check its quotes, commas and braces",
+                    origin=origin,
+                ) from None
+    return text
+
+
+@dataclass(frozen=True)
+class Change:
+    """What code did to one key, compared with what the sources gave.
+
+    Parameters
+    ----------
+    kind : {"none", "leaves", "replaced"}
+        Nothing, a change of some leaves of a mapping, or a new value for all of it.
+    value : object
+        The changed leaves, or the new value.
+    """
+
+    kind: Literal["none", "leaves", "replaced"]
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The `ctl` tree as dask's sources made it, from which to tell what code has set since.
+
+    Parameters
+    ----------
+    namespace : object
+        The very mapping in `dask.config.config`; a refresh makes another.
+    values : mapping
+        For each key the very object that stood there.
+    expected : mapping
+        For each key what the sources gave.
+    """
+
+    namespace: Any
+    values: Mapping[str, Any]
+    expected: Mapping[str, Any]
+
+    @classmethod
+    def take(cls, tree: Mapping[str, Any], layers: Sequence[Located]) -> Baseline:
+        """Record the tree as it is, `layers` being what the sources say."""
+        namespace = tree.get(NAMESPACE)
+        values = {key: _value(tree, key) for key in KEYS}
+        expected = {}
+        for key in KEYS:
+            candidates = _dask_merges(layers, key)
+            alike = any(_same(values[key], candidate) for candidate in candidates)
+            expected[key] = _copy(values[key] if alike else candidates[0])
+        return cls(namespace, values, expected)
+
+    def change(self, tree: Mapping[str, Any], key: str, layers: Sequence[Located]) -> Change:
+        """What code has done to `key` since.
+
+        Parameters
+        ----------
+        tree : mapping
+            `dask.config.config`.
+        key : str
+            One of `KEYS`.
+        layers : sequence of Located
+            What the sources say now: `dask.config.refresh` reads them again, and tells nobody.
+        """
+        now = _value(tree, key)
+        if tree.get(NAMESPACE) is self.namespace:
+            if now is not self.values[key]:
+                return Change("replaced", _copy(now))
+            return _compare(now, self.expected[key])
+        candidates = [*_dask_merges(layers, key), self.expected[key]]
+        if any(_same(now, candidate) for candidate in candidates):
+            return Change("none")
+        return _compare(now, candidates[0])
+
+
+def in_code(change: Change) -> Located | None:
+    """The layer of a change: what `dask.config.set` gave, or None."""
+    if change.kind == "none":
+        return None
+    return locate(change.value, Origin(Source.SET, "dask.config.set"))
+
+
+def _value(tree: Mapping[str, Any], key: str) -> Any:
+    return dask.config.get(f"{NAMESPACE}.{key}", default=None, config=dict(tree))
+
+
+def _dask_merges(layers: Sequence[Located], key: str) -> list[Any]:
+    """What dask's tree may hold at `key`: its merging has changed over the versions."""
+    given = [part.plain() for layer in layers if (part := lookup(layer, key)) is not None]
+    since: dict[str, Any] = {}  # 2026.3: from the highest down
+    for value in given:
+        dask.config.update(since, {key: value}, priority="old")
+    before: dict[str, Any] = {}  # 2026.1: from the lowest up
+    for value in reversed(given):
+        dask.config.update(before, {key: value})
+    return [since.get(key), before.get(key)]
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equality of configuration: empty is null, `-` is `_`, and other objects are themselves."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        b = {str(key).replace("_", "-"): value for key, value in b.items()}
+        a = {str(key).replace("_", "-"): value for key, value in a.items()}
+        return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if _is_empty(a) and _is_empty(b):
+        return True
+    plain = isinstance(a, (str, bytes, int, float)) or type(a).__module__ == "datetime"
+    return a is b or (plain and type(a) is type(b) and bool(a == b or (a != a and b != b)))
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, Mapping) and not value)
+
+
+def _compare(now: Any, expected: Any) -> Change:
+    if _same(now, expected):
+        return Change("none")
+    if isinstance(now, Mapping) and isinstance(expected, Mapping):
+        full = {"module", "class"}
+        leaves = _changed_leaves(now, expected)
+        if leaves is not None and (full <= set(now)) == (full <= set(expected)):
+            return Change("leaves", leaves)
+    return Change("replaced", _copy(now))
+
+
+def _changed_leaves(now: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a nested set changed, or None if something is gone, which no nested set does."""
+    changed: dict[str, Any] = {}
+    for key in expected:
+        if dask.config.canonical_name(key, dict(now)) not in now:
+            return None
+    for key, value in now.items():
+        name = dask.config.canonical_name(key, dict(expected))
+        before = expected.get(name)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            inner = _changed_leaves(value, before)
+            if inner is None:
+                changed[key] = _copy(value)
+            elif inner:
+                changed[key] = inner
+        elif name not in expected or not _same(value, before):
+            changed[key] = _copy(value)
+    return changed
+
+
+def _copy(value: Any) -> Any:
+    """Fresh mappings and lists, the same leaves: they may be any object."""
+    if isinstance(value, Mapping):
+        return {key: _copy(part) for key, part in value.items()}
+    if type(value) is list:
+        return [_copy(part) for part in value]
+    return value
+
+
+def _register() -> Baseline:
+    """Add the packaged defaults to dask's, and remember the tree as it is then."""
+    dask.config.update_defaults(DEFAULTS)
+    layers: list[Located] = []
+    if any(not _is_empty(_value(dask.config.config, key)) for key in KEYS):
+        try:
+            layers = collect()
+        except DaskCtlError:
+            layers = []  # an import must not fail; resolving will
+    return Baseline.take(dask.config.config, layers)
+
+
+DEFAULTS: Final[dict[str, Any]] = yaml.load(
+    defaults_path().read_text(encoding="utf-8"), Loader=SafeLoader
+)
+baseline: Final = _register()

@@ -1,0 +1,78 @@
+"""What can go wrong. Every error names where the value came from, its key, and what to do."""
+
+from __future__ import annotations
+
+
+class DaskCtlError(Exception):
+    """Base of all errors that dask_ctl raises.
+
+    The text is one line: ``<origin>: <key>: <what is wrong>; <what to do>``.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong.
+    remedy : str, optional
+        What to do about it.
+    origin : object, optional
+        Where the offending value came from: a file and line, a variable, ``dask.config.set``.
+    key : str, optional
+        The offending key, dotted: ``kwargs.n_workers``.
+
+    Attributes
+    ----------
+    exit_code : int
+        What the command line exits with when this error ends it.
+
+    Examples
+    --------
+    >>> str(DaskCtlError("unknown key", remedy="did you mean 'kwargs'?", origin="a.yaml:5", key="kwarg"))
+    "a.yaml:5: kwarg: unknown key; did you mean 'kwargs'?"
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        remedy: str | None = None,
+        origin: object = None,
+        key: str | None = None,
+    ) -> None:
+        where = [str(part) for part in (origin, key) if part]
+        super().__init__(": ".join([*where, f"{problem}; {remedy}" if remedy else problem]))
+        self.problem = problem
+        self.remedy = remedy
+        self.origin = origin
+        self.key = key
+
+    def __str__(self) -> str:
+        # OSError, a base of DaskClusterConfigNotFound, has a __str__ of its own.
+        return str(self.args[0])
+
+
+class DaskClusterConfigNotFound(DaskCtlError, FileNotFoundError):
+    """No spec was found: nothing is configured, or what is configured does not exist."""
+
+    exit_code = 3
+
+
+class InvalidSpecError(DaskCtlError, ValueError):
+    """A spec was found, and it is wrong."""
+
+    exit_code = 4
+
+
+class BackendError(DaskCtlError, RuntimeError):
+    """The backend that a good spec names could not be imported, called or started."""
+
+    exit_code = 5
+
+
+class DaskCtlWarning(UserWarning):
+    """Base of all warnings that dask_ctl gives."""
+
+
+class LocalFallbackWarning(DaskCtlWarning):
+    """A spec is configured but does not exist, so a LocalCluster takes its place."""

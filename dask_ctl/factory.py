@@ -1,0 +1,218 @@
+"""A resolved spec to a live cluster, or nothing left behind."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from dask_ctl import closing
+from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError
+from dask_ctl.main_module import leave_unguarded_script_alone
+from dask_ctl.resolve import ResolvedSpec
+from dask_ctl.runners import is_runner, prepared, ranks_exit_quietly
+from dask_ctl.target import has_cluster_interface, load
+from dask_ctl.variables import expand
+
+logger = logging.getLogger("dask_ctl")
+
+
+def create(
+    resolved: ResolvedSpec, *, asynchronous: bool = False, env: Mapping[str, str] | None = None
+) -> Any:
+    """Make the cluster that a spec describes.
+
+    Parameters
+    ----------
+    resolved : ResolvedSpec
+        The spec.
+    asynchronous : bool
+        Whether the cluster is made for a running event loop.
+    env : mapping, optional
+        The environment for ``${env:...}``; by default that of the process.
+
+    Returns
+    -------
+    cluster : object
+        The backend's own object, or with `asynchronous` a `Starting` of it.
+
+    Raises
+    ------
+    InvalidSpecError
+        If the spec turns out to be wrong.
+    BackendError
+        If the backend cannot be imported, called or started. Nothing is left of it.
+    """
+    call = _Call(resolved, os.environ if env is None else env)
+    logger.info("creating %s from %s", call.name, resolved.origin)
+    leave_unguarded_script_alone()
+    cluster = call.make(asynchronous=asynchronous)
+    if asynchronous:
+        return Starting(cluster, call)
+    call.bring_up(cluster)
+    return cluster
+
+
+class Starting:
+    """A cluster that is started by awaiting or entering it, and has not been yet.
+
+    It stands for the backend's own object, which ``await`` and ``async with`` give, and passes
+    every attribute on to it.
+    """
+
+    def __init__(self, cluster: Any, call: _Call) -> None:
+        self._cluster = cluster
+        self._call = call
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._start().__await__()
+
+    async def _start(self) -> Any:
+        return await self._call.bring_up_async(self._cluster)
+
+    async def __aenter__(self) -> Any:
+        return await self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        closed = self._cluster.__aexit__(*exc_info)
+        await closed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    def __repr__(self) -> str:
+        return repr(self._cluster)
+
+
+class _Call:
+    """One call of what a spec names: checked, expanded, and undone if it fails."""
+
+    def __init__(self, resolved: ResolvedSpec, env: Mapping[str, str]) -> None:
+        self.resolved = resolved
+        values = {
+            key: expand(part, (key,), env)
+            for key, part in resolved.tree.value.items()
+            if key not in ("args", "kwargs")
+        }
+        self.name = f"{values['module']}.{values['class']}"
+        self.target = load(
+            values["module"],
+            values["class"],
+            resolved.origin_of("module"),
+            resolved.origin_of("class"),
+        )
+        self.scale, self.adapt = values.get("scale"), values.get("adapt")
+        self.runner = is_runner(self.target)
+        self._check_scaling()
+        tree = resolved.tree
+        empty: Any = {"args": [], "kwargs": {}}
+        args, kwargs = (
+            expand(tree.value[key], (key,), env) if key in tree.value else empty[key]
+            for key in ("args", "kwargs")
+        )
+        with self._explained():
+            self.kwargs = prepared(self.target, kwargs, env) if self.runner else kwargs
+        self.args = args
+
+    def make(self, *, asynchronous: bool) -> Any:
+        """Call the target."""
+        extra = {"asynchronous": True} if asynchronous else {}
+        with self._explained():
+            try:
+                with ranks_exit_quietly() if self.runner else nullcontext():
+                    cluster = self.target(*self.args, **self.kwargs, **extra)
+            except (Exception, KeyboardInterrupt) as error:
+                half_built = closing.half_built(error)
+                if half_built is not None and not asynchronous:
+                    closing.undo(half_built)
+                raise
+        if not has_cluster_interface(cluster):
+            if callable(close := getattr(cluster, "close", None)):
+                close()
+            raise InvalidSpecError(
+                f"{self.name} returned {type(cluster).__name__}, which is not a cluster",
+                remedy="return an object with scheduler_address and close()",
+                origin=self.resolved.origin,
+                key="class",
+            )
+        return cluster
+
+    def bring_up(self, cluster: Any) -> None:
+        """Scale or adapt a started cluster, and see to its end; close it if that fails."""
+        with self._explained():
+            try:
+                if self.scale is not None:
+                    self._refuse_if_fixed(cluster)
+                    cluster.scale(self.scale)
+                if self.adapt is not None:
+                    self._refuse_if_fixed(cluster)
+                    cluster.adapt(**self.adapt)
+                closing.at_exit(cluster, runner=self.runner)
+            except BaseException:
+                closing.undo(cluster)
+                raise
+
+    async def bring_up_async(self, cluster: Any) -> Any:
+        """The same inside a running loop, which starts the cluster first."""
+        with self._explained():
+            try:
+                started = await cluster
+                if self.scale is not None:
+                    self._refuse_if_fixed(started)
+                    await _settled(started.scale(self.scale))
+                if self.adapt is not None:
+                    self._refuse_if_fixed(started)
+                    await _settled(started.adapt(**self.adapt))
+            except BaseException:
+                await _settled(cluster.close())
+                raise
+        return started
+
+    def _check_scaling(self) -> None:
+        for key in ("scale", "adapt"):
+            if getattr(self, key) is not None and not (
+                inspect.isroutine(self.target) or hasattr(self.target, key)
+            ):
+                raise InvalidSpecError(
+                    f"{self.name} cannot {key}",
+                    remedy=f"remove '{key}' from the spec",
+                    origin=self.resolved.origin_of(key),
+                    key=key,
+                )
+
+    def _refuse_if_fixed(self, cluster: Any) -> None:
+        # The attribute is how distributed's Cluster says that it has a fixed size.
+        if not getattr(cluster, "_supports_scaling", True):
+            key = "scale" if self.scale is not None else "adapt"
+            raise InvalidSpecError(
+                f"{self.name} makes a cluster of a fixed size, which cannot {key}",
+                remedy=f"remove '{key}' from the spec",
+                origin=self.resolved.origin_of(key),
+                key=key,
+            )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say of a backend's error which backend it was, and which spec named it."""
+        try:
+            yield
+        except DaskCtlError as error:
+            if error.origin is None:
+                raise type(error)(
+                    error.problem, remedy=error.remedy, origin=self.resolved.origin
+                ) from error.__cause__
+            raise
+        except Exception as error:
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise BackendError(
+                f"{self.name} failed: {text}",
+                remedy="check its args and kwargs, and that its service can be reached",
+                origin=self.resolved.origin,
+            ) from error
+
+
+async def _settled(result: Any) -> Any:
+    return await result if inspect.isawaitable(result) else result

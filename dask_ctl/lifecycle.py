@@ -1,0 +1,94 @@
+"""The public verbs: all that a script needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from dask_ctl.resolve import ResolvedSpec, resolve
+
+
+def create_cluster(
+    spec_path: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    local_fallback: bool = False,
+    asynchronous: bool = False,
+) -> Any:
+    """Create the cluster that dask's configuration describes.
+
+    Parameters
+    ----------
+    spec_path : str, path or mapping, optional
+        The path of a spec file, the name of a spec, or a spec as a mapping, before anything
+        that is configured. By default the key ``ctl.cluster-spec`` of dask's configuration and
+        the file ``dask-cluster.yaml`` decide.
+    local_fallback : bool
+        Whether to create a `distributed.LocalCluster` where no spec is found.
+    asynchronous : bool
+        Whether the cluster is for a running event loop: await it, or use ``async with``.
+
+    Returns
+    -------
+    cluster : object
+        The backend's own object, which closes when the script ends as if its class had been
+        called directly.
+
+    Raises
+    ------
+    DaskClusterConfigNotFound
+        If no spec is found.
+    InvalidSpecError
+        If the spec is wrong.
+    BackendError
+        If the backend cannot be imported, called or started.
+
+    Examples
+    --------
+    >>> spec = {
+    ...     "module": "dask.distributed",
+    ...     "class": "LocalCluster",
+    ...     "kwargs": {"n_workers": 1, "processes": False, "dashboard_address": ":0"},
+    ... }
+    >>> with create_cluster(spec) as cluster:
+    ...     len(cluster.workers)
+    1
+    """
+    # Only here: a script that just resolves imports nothing that creates.
+    from dask_ctl import factory
+
+    resolved = resolve_spec(spec_path, local_fallback=local_fallback)
+    return factory.create(resolved, asynchronous=asynchronous)
+
+
+def resolve_spec(
+    spec_path: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    local_fallback: bool = False,
+) -> ResolvedSpec:
+    """Find out which cluster `create_cluster` would create, without creating it.
+
+    Parameters
+    ----------
+    spec_path, local_fallback
+        As of `create_cluster`.
+
+    Returns
+    -------
+    resolved : ResolvedSpec
+        The spec, and the origin of every part of it. The backend is not imported.
+
+    Raises
+    ------
+    DaskClusterConfigNotFound
+        If no spec is found.
+    InvalidSpecError
+        If the spec is wrong.
+
+    Examples
+    --------
+    >>> resolved = resolve_spec({"module": "dask.distributed", "class": "LocalCluster"})
+    >>> resolved.spec.target
+    'dask.distributed.LocalCluster'
+    >>> resolved.origins["class"].source.label
+    'argument'
+    """
+    return resolve(spec_path, local_fallback=local_fallback)

@@ -1,0 +1,59 @@
+"""Let worker processes start from a script that has no main guard.
+
+`multiprocessing` starts a process by importing the main file again. In a script that creates
+its cluster without ``if __name__ == "__main__":`` each worker would create a cluster of its
+own, and so dies. It needs nothing of the script: cloudpickle sends what `__main__` defines by
+value. Python itself leaves the main file alone where the main module's spec is named
+``__main__``, as for ``python -m package``, so an unguarded script gets such a spec.
+"""
+
+from __future__ import annotations
+
+import ast
+import multiprocessing
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+_GUARDS = {"__name__", "current_process", "parent_process"}
+
+
+def leave_unguarded_script_alone() -> None:
+    """Keep new processes from importing the main file again, if it has no guard.
+
+    A script with a guard, a module, a notebook and a console keep what they have.
+    """
+    main = sys.modules.get("__main__")
+    if main is None or multiprocessing.parent_process() is not None:
+        return
+    if getattr(main, "__spec__", None) is None and _is_unguarded(main):
+        main.__spec__ = ModuleSpec("__main__", None, origin=main.__file__)
+
+
+def _is_unguarded(main: ModuleType) -> bool:
+    path = getattr(main, "__file__", None)
+    if not path or hasattr(main, "__IPYTHON__"):
+        return False
+    try:
+        tree = ast.parse(Path(path).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return not any(_tests_its_name(node) for node in ast.walk(tree))
+
+
+def _tests_its_name(node: ast.AST) -> bool:
+    """Whether a branch depends on who runs the file; ``getLogger(__name__)`` does not."""
+    if isinstance(node, (ast.If, ast.IfExp, ast.While, ast.Assert)):
+        condition: ast.AST = node.test
+    elif isinstance(node, (ast.Compare, ast.BoolOp)):
+        condition = node
+    elif isinstance(node, ast.Match):
+        condition = node.subject
+    else:
+        return False
+    return any(
+        (isinstance(part, ast.Name) and part.id in _GUARDS)
+        or (isinstance(part, ast.Attribute) and part.attr in _GUARDS - {"__name__"})
+        for part in ast.walk(condition)
+    )

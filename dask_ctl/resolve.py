@@ -1,0 +1,547 @@
+"""From sources to one spec: the cascade.
+
+Pure: the configuration, the folders and the environment come in as arguments.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import dask.config
+import platformdirs
+
+from dask_ctl import config
+from dask_ctl.document import parse, read
+from dask_ctl.exceptions import (
+    DaskClusterConfigNotFound,
+    DaskCtlWarning,
+    InvalidSpecError,
+    LocalFallbackWarning,
+)
+from dask_ctl.located import KeyPath, Located, Origin, Source, dotted, locate, merge
+from dask_ctl.spec import (
+    ClusterSpec,
+    build,
+    check_layer,
+    did_you_mean,
+    is_set,
+    keyword_names,
+    names_target,
+)
+
+FILE_NAME: Final = "dask-cluster.yaml"
+ENDINGS: Final = (".yaml", ".yml", ".json")
+FALLBACK: Final = {"module": "dask.distributed", "class": "LocalCluster"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where spec files are looked for, and who may own the one found without being named.
+
+    Parameters
+    ----------
+    cwd : Path
+        The current directory.
+    user : Path
+        The user's spec folder.
+    system : tuple of Path
+        The system's spec folders.
+    owners : frozenset of int
+        The user ids that are trusted with an implicit file.
+    env : mapping
+        The environment, for ``~`` and ``$NAME`` in paths.
+    """
+
+    cwd: Path
+    user: Path
+    system: tuple[Path, ...] = ()
+    owners: frozenset[int] = frozenset()
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def here(cls) -> Places:
+        """Those of this process."""
+        owners = set()
+        if hasattr(os, "getuid"):
+            owners = {os.getuid(), 0}
+            script = getattr(sys.modules.get("__main__"), "__file__", None)
+            if script and os.path.exists(script):
+                owners.add(os.stat(script).st_uid)
+        site = platformdirs.site_config_dir("dask-ctl", appauthor=False, multipath=True)
+        return cls(
+            cwd=_cwd(),
+            user=Path(platformdirs.user_config_dir("dask-ctl", appauthor=False)),
+            system=tuple(map(Path, site.split(os.pathsep))),
+            owners=frozenset(owners),
+            env=os.environ,
+        )
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All of them, in the order of the search."""
+        return (self.cwd, self.user, *self.system)
+
+    def show(self, path: Path) -> str:
+        """A path as messages name it: short where it lies in the current directory."""
+        return path.name if path.parent == self.cwd else str(path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """What dask's configuration says in the `ctl` namespace.
+
+    Parameters
+    ----------
+    layers : tuple of Located
+        The environment and the YAML files, the highest precedence first.
+    set_in_code : mapping
+        For each key what code has changed.
+    """
+
+    layers: tuple[Located, ...] = ()
+    set_in_code: Mapping[str, config.Change] = field(default_factory=dict)
+
+    @classmethod
+    def here(cls) -> Configuration:
+        """That of this process, read now."""
+        layers = config.collect()
+        tree = dask.config.config
+        changes = {key: config.baseline.change(tree, key, layers) for key in config.KEYS}
+        return cls(layers=tuple(layers), set_in_code=changes)
+
+    def at(self, key: str) -> Iterator[tuple[Located, bool]]:
+        """What each source gives at a key, from the highest, and if code gave it whole."""
+        change = self.set_in_code.get(key, config.Change("none"))
+        in_code = config.in_code(change)
+        if in_code is not None:
+            yield in_code, change.kind == "replaced"
+        for layer in self.layers:
+            found = config.lookup(layer, key)
+            if found is not None:
+                yield found, False
+
+    def named(self, name: str) -> Iterator[tuple[Located, bool]]:
+        """The same for one of the `cluster-specs`."""
+        for found, replaced in self.at("cluster-specs"):
+            spec = config.lookup(found, name)
+            if spec is not None:
+                in_code = found.origin.source is Source.SET
+                yield spec, replaced or (in_code and {"module", "class"} <= spec.plain().keys())
+            if replaced:
+                return
+
+
+@dataclass(frozen=True)
+class Overridden:
+    """A source that had something to say and was not heard, or only in part.
+
+    Parameters
+    ----------
+    origin : Origin
+        What was overridden.
+    by : Origin
+        What overrode it.
+    reason : str
+        Why.
+    """
+
+    origin: Origin
+    by: Origin
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.reason} ({self.by})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedSpec:
+    """A spec, and where every part of it came from.
+
+    Parameters
+    ----------
+    spec : ClusterSpec
+        What was resolved.
+    origins : mapping of str to Origin
+        For each leaf, by its dotted name, where it came from.
+    overridden : tuple of Overridden
+        The lower sources that were replaced, wholly or in part.
+    tree : Located
+        The spec as located values.
+    """
+
+    spec: ClusterSpec
+    origins: Mapping[str, Origin]
+    overridden: tuple[Overridden, ...] = ()
+    tree: Located = field(repr=False, compare=False)
+
+    def origin_of(self, *path: str | int) -> Origin:
+        """Where the value at `path` came from, or the nearest thing above it."""
+        return self.tree.origin_of(path)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the class came from, which names the spec in messages."""
+        return self.tree.origin_of(("class",))
+
+
+def resolve(
+    spec: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    *,
+    local_fallback: bool = False,
+    configuration: Configuration | None = None,
+    places: Places | None = None,
+) -> ResolvedSpec:
+    """Find out which cluster is meant.
+
+    Parameters
+    ----------
+    spec : str, path or mapping, optional
+        The argument of `create_cluster`: the highest source.
+    local_fallback : bool
+        Whether a LocalCluster will do where nothing is found.
+    configuration : Configuration, optional
+        By default that of the process.
+    places : Places, optional
+        By default those of the process.
+
+    Raises
+    ------
+    DaskClusterConfigNotFound
+        If there is no spec.
+    InvalidSpecError
+        If a spec that takes part is wrong.
+    """
+    configuration = configuration or Configuration.here()
+    return _Cascade(configuration, places or Places.here(), local_fallback).resolve(spec)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A checked part of the cascade, and how it treats what is below it."""
+
+    tree: Located
+    final: bool  # nothing below it counts
+    leaf_only: bool = False  # a nested set, which changes its leaf and nothing else
+
+
+class _Cascade:
+    def __init__(self, configuration: Configuration, places: Places, fallback: bool) -> None:
+        self.configuration, self.places, self.fallback = configuration, places, fallback
+        self.overridden: list[Overridden] = []
+
+    def resolve(self, argument: Any) -> ResolvedSpec:
+        self._warn_of_unknown_keys()
+        tree = self._merged(list(self._layers(argument)))
+        tree = self._with_cluster_kwargs(tree)
+        spec = build(tree)
+        origins = {
+            dotted(path): part.origin for path, part in tree.leaves() if path != ("version",)
+        }
+        return ResolvedSpec(
+            spec=spec,
+            origins=MappingProxyType(origins),
+            overridden=tuple(self.overridden),
+            tree=tree,
+        )
+
+    # -- from the highest source to the lowest ------------------------------------------
+
+    def _layers(self, argument: Any) -> Iterator[_Layer]:
+        sources = self._sources(argument)
+        for source, in_code in sources:
+            layer = self._layer(source, in_code)
+            if layer is None:
+                break
+            yield layer
+            if layer.final:
+                self._note_lower(sources, layer.tree.origin)
+                return
+        if self.fallback:
+            tree = locate(FALLBACK, Origin(Source.FALLBACK, "local_fallback=True"))
+            yield _Layer(tree, final=True)
+
+    def _sources(self, argument: Any) -> Iterator[tuple[Located, bool]]:
+        """What each source gives, from the highest, and whether it was given whole in code."""
+        if argument is not None:
+            plain = os.fspath(argument) if isinstance(argument, os.PathLike) else argument
+            origin = Origin(Source.ARGUMENT, "create_cluster(...)")
+            if isinstance(argument, os.PathLike) and not _is_path(str(plain)):
+                plain = os.path.join(os.curdir, plain)
+            yield locate(plain, origin), True
+        unset: Origin | None = None
+        for found, in_code in self.configuration.at("cluster-spec"):
+            if unset is not None:
+                self.overridden.append(Overridden(found.origin, unset, "unset by null"))
+            elif found.value is None:
+                unset = found.origin
+            else:
+                yield found, in_code
+        for place in self.places.folders:
+            path = place / FILE_NAME
+            if os.path.lexists(path):
+                yield Located(path, Origin(Source.FILE, self.places.show(path))), False
+
+    def _layer(self, source: Located, in_code: bool) -> _Layer | None:
+        """Check what a source gives; None if it names a spec that falls back."""
+        if isinstance(source.value, Path):
+            if source.value.parent == self.places.cwd:
+                self._trust(source.value)
+            tree = self._file(source.value, None)
+            return _Layer(tree, final=names_target(tree))
+        if isinstance(source.value, str):
+            tree_or_none = self._named(source)
+            return None if tree_or_none is None else _Layer(tree_or_none, final=True)
+        if not isinstance(source.value, dict):
+            raise InvalidSpecError(
+                f"must be a path, a name or a mapping, not {source.value!r}",
+                remedy="see the documentation of specs",
+                origin=source.origin,
+                key=None if source.origin.source is Source.ARGUMENT else "ctl.cluster-spec",
+            )
+        tree = check_layer(source, in_file=False)
+        leaf_only = tree.origin.source is Source.SET and not in_code
+        return _Layer(tree, final=in_code and names_target(tree), leaf_only=leaf_only)
+
+    def _note_lower(self, sources: Iterator[tuple[Located, bool]], by: Origin) -> None:
+        by = by.via or by
+        for lower, _ in sources:
+            self.overridden.append(Overridden(lower.origin, by, "replaced by a higher source"))
+
+    # -- from the lowest layer to the highest --------------------------------------------
+
+    def _merged(self, layers: Sequence[_Layer]) -> Located:
+        if not layers:
+            raise self._not_found()
+        merged: Located | None = None
+        for layer in reversed(layers):
+            merged = layer.tree if merged is None else self._laid_over(merged, layer)
+        assert merged is not None
+        if "module" not in merged.value and "class" not in merged.value:
+            raise self._not_found(merged)
+        return merged
+
+    def _laid_over(self, lower: Located, layer: _Layer) -> Located:
+        upper = layer.tree
+        before, after = _target(lower), _target(merge(lower, upper))
+        if before != after and before != (None, None) and not layer.leaf_only:
+            target = {k: v for k, v in lower.value.items() if k in ("module", "class")}
+            dropped = [key for key in lower.value if key not in ("version", "module", "class")]
+            reason = "another class, so its " + ", ".join(dropped) + " do not apply"
+            self.overridden.append(
+                Overridden(
+                    lower.origin, upper.origin, reason if dropped else "another class is named"
+                )
+            )
+            lower = Located(target, lower.origin)
+        for key, other in (("scale", "adapt"), ("adapt", "scale")):
+            if is_set(upper.value.get(key)) and is_set(lower.value.get(other)):
+                origin = lower.value[other].origin
+                self.overridden.append(
+                    Overridden(origin, upper.value[key].origin, f"'{other}' gives way to '{key}'")
+                )
+                lower = Located({k: v for k, v in lower.value.items() if k != other}, lower.origin)
+        return merge(lower, upper)
+
+    def _with_cluster_kwargs(self, tree: Located) -> Located:
+        given: list[Located] = []
+        for found, in_code in self.configuration.at("cluster-kwargs"):
+            if found.value is None:
+                break
+            given.append(keyword_names("ctl.cluster-kwargs", found))
+            if in_code:
+                break
+        for layer in reversed(given):
+            over = Located({"kwargs": layer}, tree.origin)
+            checked = check_layer(over, in_file=False)
+            tree = Located(merge(tree, checked).value, tree.origin)
+        return tree
+
+    # -- specs elsewhere -----------------------------------------------------------------
+
+    def _named(self, source: Located) -> Located | None:
+        """The spec that a string names; None if it does not exist and falls back."""
+        text = source.value
+        if not text.strip():
+            raise InvalidSpecError(
+                "is empty", remedy="name a spec, or unset it", origin=source.origin
+            )
+        try:
+            if not _is_path(text):
+                inline = self._from_cluster_specs(text, source.origin)
+                if inline is not None:
+                    return inline
+            return self._complete(self._file(self._find(text, source.origin), source.origin))
+        except DaskClusterConfigNotFound:
+            if not self.fallback:
+                raise
+            warnings.warn(
+                f"{source.origin}: {text!r} does not exist; using a LocalCluster instead",
+                LocalFallbackWarning,
+                stacklevel=2,
+            )
+            self.overridden.append(
+                Overridden(
+                    source.origin,
+                    Origin(Source.FALLBACK, "local_fallback=True"),
+                    f"{text!r} does not exist",
+                )
+            )
+            return None
+
+    def _from_cluster_specs(self, name: str, asked_by: Origin) -> Located | None:
+        layers: list[_Layer] = []
+        for found, in_code in self.configuration.named(name):
+            if found.value is None:
+                break
+            via = _via(found, asked_by)
+            if not isinstance(via.value, dict):
+                raise InvalidSpecError(
+                    f"must be a mapping, not {via.value!r}",
+                    remedy="write the spec inline, or name a file in ctl.cluster-spec",
+                    origin=via.origin,
+                    key=f"ctl.cluster-specs.{name}",
+                )
+            tree = check_layer(via, in_file=False)
+            final = in_code and names_target(tree)
+            layers.append(_Layer(tree, final=final))
+            if final:
+                break
+        return self._complete(self._merged(layers)) if layers else None
+
+    def _complete(self, tree: Located) -> Located:
+        build(tree)  # a spec that was named must stand on its own
+        return tree
+
+    def _find(self, text: str, asked_by: Origin) -> Path:
+        if _is_path(text):
+            path = Path(_expand(text, self.places.env))
+            names = [str(path)]
+        else:
+            names = [text + ending for ending in ENDINGS] + [text]
+        candidates = [
+            folder / name
+            for group in ([names] if _is_path(text) else [names[:-1], names[-1:]])
+            for folder in self.places.folders
+            for name in group
+        ]
+        candidates = list(dict.fromkeys(candidates))
+        for candidate in candidates:
+            if os.path.lexists(candidate):
+                return candidate
+        what = f"spec file {text!r}" if _is_path(text) else f"a spec named {text!r}"
+        places = "" if _is_path(text) else "ctl.cluster-specs, "
+        raise DaskClusterConfigNotFound(
+            f"{what} does not exist (looked at {places}{', '.join(map(str, candidates))})",
+            remedy="create it, or name another",
+            origin=asked_by,
+        )
+
+    def _file(self, path: Path, asked_by: Origin | None) -> Located:
+        shown = self.places.show(path)
+        try:
+            text = read(path)
+        except (DaskClusterConfigNotFound, InvalidSpecError) as error:
+            raise type(error)(
+                error.problem, remedy=error.remedy, origin=_asked(shown, asked_by)
+            ) from None
+        return check_layer(parse(text, shown, Source.FILE, asked_by), in_file=True)
+
+    def _trust(self, path: Path) -> None:
+        """Refuse an implicit file that somebody else may have put there."""
+        if os.name != "posix":
+            return
+        try:
+            status = path.stat()
+        except OSError:
+            return  # reading it says why
+        shown = self.places.show(path)
+        remedy = f"name it if you trust it: create_cluster({shown!r})"
+        if status.st_uid not in self.places.owners:
+            raise InvalidSpecError(
+                f"belongs to another user (uid {status.st_uid}), and a spec is code",
+                remedy=remedy,
+                origin=shown,
+            )
+        if status.st_mode & stat.S_IWOTH:
+            raise InvalidSpecError(
+                "is writable by everybody, and a spec is code",
+                remedy=f"chmod o-w {shown}, or {remedy}",
+                origin=shown,
+            )
+
+    # -- messages ------------------------------------------------------------------------
+
+    def _not_found(self, partial: Located | None = None) -> DaskClusterConfigNotFound:
+        looked = ", ".join(str(folder / FILE_NAME) for folder in self.places.folders)
+        found = (
+            f"{partial.origin} says neither 'module' nor 'class', and nothing else is configured"
+            if partial
+            else "no cluster is configured"
+        )
+        return DaskClusterConfigNotFound(
+            f"{found} (looked at the key ctl.cluster-spec of dask's configuration, {looked})",
+            remedy=f"write a {FILE_NAME}, set DASK_CTL__CLUSTER_SPEC, or call "
+            "create_cluster(local_fallback=True)",
+        )
+
+    def _warn_of_unknown_keys(self) -> None:
+        known = config.DEFAULTS[config.NAMESPACE]
+        for layer in self.configuration.layers:
+            for key, part in layer.value.items():
+                if dask.config.canonical_name(str(key), known) not in known:
+                    hint = did_you_mean(key, known) or f"known: {', '.join(known)}"
+                    warnings.warn(
+                        f"{part.origin}: ctl.{key}: unknown key; {hint}",
+                        DaskCtlWarning,
+                        stacklevel=2,
+                    )
+
+
+def _cwd() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # deleted under us
+        return Path(os.curdir)
+
+
+def _target(tree: Located) -> tuple[Any, Any]:
+    module, name = tree.get("module"), tree.get("class")
+    return module and module.value, name and name.value
+
+
+def _is_path(text: str) -> bool:
+    separators = {"/", os.sep, os.altsep} - {None}
+    return text.lower().endswith(ENDINGS) or any(s in text for s in separators if s)
+
+
+def _expand(text: str, env: Mapping[str, str]) -> str:
+    """Expand ``~``, ``$NAME`` and ``${NAME}``; what is not set stays as it is."""
+    expanded = re.sub(
+        r"\$(?:\{(\w+)\}|(\w+))", lambda m: env.get(m[1] or m[2], m[0]), text
+    )
+    if expanded == "~" or expanded.startswith("~/"):
+        return env.get("HOME", os.path.expanduser("~")) + expanded[1:]
+    return os.path.expanduser(expanded)
+
+
+def _asked(shown: str, asked_by: Origin | None) -> str:
+    return f"{shown} (named by {asked_by})" if asked_by else shown
+
+
+def _via(part: Located, via: Origin) -> Located:
+    """The same tree, remembering what named it."""
+    origin = Origin(part.origin.source, part.origin.place, part.origin.line, via)
+    if isinstance(part.value, dict):
+        return Located({key: _via(value, via) for key, value in part.value.items()}, origin)
+    if isinstance(part.value, list):
+        return Located([_via(value, via) for value in part.value], origin)
+    return Located(part.value, origin)

@@ -1,0 +1,60 @@
+"""What a Runner needs: a class whose every process becomes scheduler, worker or client."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from dask_ctl.exceptions import BackendError
+
+
+def is_runner(target: Any) -> bool:
+    """Whether `target` is a subclass of dask-jobqueue's ``BaseRunner``."""
+    return _inherits(target, "dask_jobqueue.runner", "BaseRunner")
+
+
+def prepared(target: Any, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+    """The keyword arguments to call a Runner with.
+
+    A ``SLURMRunner`` shares its address in a file. Its default name holds only the job, so a
+    second ``srun`` in one job would read the first one's: the step is added.
+
+    Raises
+    ------
+    BackendError
+        If a ``SLURMRunner`` is not run by ``srun``: it would wait for other ranks for ever.
+    """
+    given = dict(kwargs)
+    if _inherits(target, "dask_jobqueue.slurm", "SLURMRunner"):
+        if "SLURM_STEP_ID" not in env or "SLURM_PROCID" not in env:
+            raise BackendError(
+                "SLURMRunner runs inside a job step, and this process is in none",
+                remedy=f"start it with: srun -n 4 python {sys.argv[0] or 'script.py'}",
+            )
+        given.setdefault("scheduler_file", f"scheduler-{{job_id}}-{env['SLURM_STEP_ID']}.json")
+    return given
+
+
+@contextmanager
+def ranks_exit_quietly() -> Iterator[None]:
+    """Let the ranks of scheduler and workers end their process with exit code 0.
+
+    ``BaseRunner`` ends them with SIGINT, which by default is a ``KeyboardInterrupt``.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: sys.exit())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _inherits(target: Any, module: str, name: str) -> bool:
+    bases = getattr(target, "__mro__", ())
+    return any(base.__module__ == module and base.__name__ == name for base in bases)

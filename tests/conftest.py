@@ -1,0 +1,60 @@
+"""What every test gets: a home of its own, and no configuration but its own."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dask.config
+import pytest
+
+from dask_ctl import config
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Isolate HOME, DASK_*, dask's search path, platformdirs and the current directory."""
+    home, cwd = tmp_path / "home", tmp_path / "cwd"
+    home.mkdir()
+    cwd.mkdir()
+    for name in list(os.environ):
+        if name.startswith(("DASK_", "XDG_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "etc" / "xdg"))
+    monkeypatch.setenv("DASK_ROOT_CONFIG", str(tmp_path / "etc" / "dask"))
+    monkeypatch.chdir(cwd)
+    paths, tree = list(dask.config.paths), copy.deepcopy(dask.config.config)
+    dask.config.paths[:] = [str(tmp_path / "etc" / "dask"), str(home / ".config" / "dask")]
+    dask.config.refresh()
+    monkeypatch.setattr(config, "baseline", config.Baseline.take(dask.config.config, []))
+    yield cwd
+    dask.config.paths[:] = paths
+    dask.config.config.clear()
+    dask.config.config.update(tree)
+
+
+@pytest.fixture
+def python(isolated: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run Python in a process of its own, in the isolated environment."""
+
+    def run(
+        *args: str | Path, env: dict[str, str] | None = None, timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+        return subprocess.run(
+            [sys.executable, *map(str, args)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
