@@ -11,20 +11,20 @@ import ast
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import dask.config
-import yaml
 
-from dask_ctl.document import SafeLoader, parse_key, read
+from dask_ctl.document import parse, parse_key, read
 from dask_ctl.exceptions import DaskCtlError, InvalidSpecError
 from dask_ctl.located import Located, Origin, Source, locate, merge
 
 NAMESPACE: Final = "ctl"
 KEYS: Final = ("cluster-spec", "cluster-specs", "cluster-kwargs")
 
+_IN_CODE: Final = Origin(Source.SET, "dask.config.set")
 _PREFIX: Final = "DASK_"
 _INHERITED: Final = "DASK_INTERNAL_INHERIT_CONFIG"
 
@@ -149,33 +149,40 @@ def _interpret(text: str, origin: Origin) -> Any:
     words = {"none": None, "null": None, "false": False, "true": True}
     if text.lower() in words:
         return words[text.lower()]
-    if text.lstrip().startswith(("{", "[")):
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            if text.lstrip().startswith("{"):
-                raise InvalidSpecError(
-                    "is neither a mapping in Python syntax nor one in JSON",
-                    remedy="check its quotes, commas and braces",
-                    origin=origin,
-                ) from None
-    return text
+    found = _json(text)
+    if found is None and text.lstrip().startswith("{"):
+        raise InvalidSpecError(
+            "is neither a mapping in Python syntax nor one in JSON",
+            remedy="check its quotes, commas and braces",
+            origin=origin,
+        )
+    return text if found is None else found
+
+
+def _json(text: str) -> Any:
+    """The mapping or list that a text holds, or None."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 @dataclass(frozen=True)
 class Change:
-    """What code did to one key, compared with what the sources gave.
+    """What code did to one key with `dask.config.set`.
 
     Parameters
     ----------
-    kind : {"none", "leaves", "replaced"}
-        Nothing, a change of some leaves of a mapping, or a new value for all of it.
-    value : object
-        The changed leaves, or the new value.
+    layer : Located
+        The new value, or the leaves of a mapping that a nested set changed.
+    whole : bool
+        Whether all of the value was given.
     """
 
-    kind: Literal["none", "leaves", "replaced"]
-    value: Any = None
+    layer: Located
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -187,7 +194,7 @@ class Baseline:
     namespace : object
         The very mapping in `dask.config.config`; a refresh makes another.
     values : mapping
-        For each key the very object that stood there.
+        For each key the very object that stood there, if the sources gave it.
     expected : mapping
         For each key what the sources gave.
     """
@@ -200,16 +207,17 @@ class Baseline:
     def take(cls, tree: Mapping[str, Any], layers: Sequence[Located]) -> Baseline:
         """Record the tree as it is, `layers` being what the sources say."""
         namespace = tree.get(NAMESPACE)
-        values = {key: _value(tree, key) for key in KEYS}
-        expected = {}
+        values, expected = {}, {}
         for key in KEYS:
-            candidates = _dask_merges(layers, key)
-            alike = any(_same(values[key], candidate) for candidate in candidates)
-            expected[key] = _copy(values[key] if alike else candidates[0])
+            now, candidates = _value(tree, key), _dask_merges(layers, key)
+            if any(_same(now, candidate) for candidate in candidates):
+                values[key], expected[key] = now, _copy(now)
+            else:
+                expected[key] = candidates[0]
         return cls(namespace, values, expected)
 
-    def change(self, tree: Mapping[str, Any], key: str, layers: Sequence[Located]) -> Change:
-        """What code has done to `key` since.
+    def change(self, tree: Mapping[str, Any], key: str, layers: Sequence[Located]) -> Change | None:
+        """What code has done to `key` since, or None.
 
         Parameters
         ----------
@@ -218,24 +226,28 @@ class Baseline:
         key : str
             One of `KEYS`.
         layers : sequence of Located
-            What the sources say now: `dask.config.refresh` reads them again, and tells nobody.
+            What the sources say now, for a tree that dask has refreshed since.
         """
-        now = _value(tree, key)
+        now, expected = _value(tree, key), self.expected[key]
+        same_object = False
         if tree.get(NAMESPACE) is self.namespace:
-            if now is not self.values[key]:
-                return Change("replaced", _copy(now))
-            return _compare(now, self.expected[key])
-        candidates = [*_dask_merges(layers, key), self.expected[key]]
-        if any(_same(now, candidate) for candidate in candidates):
-            return Change("none")
-        return _compare(now, candidates[0])
-
-
-def in_code(change: Change) -> Located | None:
-    """The layer of a change: what `dask.config.set` gave, or None."""
-    if change.kind == "none":
-        return None
-    return locate(change.value, Origin(Source.SET, "dask.config.set"))
+            if key in self.values:
+                same_object = now is self.values[key]
+                if not same_object:
+                    return Change(locate(now, _IN_CODE), whole=True)
+        else:
+            candidates = _dask_merges(layers, key)
+            expected = next((c for c in candidates if _same(now, c)), candidates[0])
+        if _same(now, expected):
+            return None
+        if isinstance(now, Mapping) and isinstance(expected, Mapping):
+            # The same mapping can only have been changed by a nested set. Of another one the
+            # same keys and the same class say so.
+            nested = _changed_leaves(now, expected)
+            alike = all(now.get(part) == expected.get(part) for part in ("module", "class"))
+            if same_object or (alike and not nested.whole):
+                return Change(nested, whole=False)
+        return Change(locate(now, _IN_CODE), whole=True)
 
 
 def _value(tree: Mapping[str, Any], key: str) -> Any:
@@ -264,43 +276,31 @@ def _same(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(map(_same, a, b))
     if _is_empty(a) and _is_empty(b):
         return True
+    if isinstance(a, str) and isinstance(b, (Mapping, list)) and _json(a) is not None:
+        return _same(_json(a), b)  # dask keeps a variable in JSON as it is
     plain = isinstance(a, (str, bytes, int, float)) or type(a).__module__ == "datetime"
-    return a is b or (plain and type(a) is type(b) and bool(a == b or (a != a and b != b)))
+    return a is b or (plain and type(a) is type(b) and repr(a) == repr(b))
 
 
 def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, Mapping) and not value)
 
 
-def _compare(now: Any, expected: Any) -> Change:
-    if _same(now, expected):
-        return Change("none")
-    if isinstance(now, Mapping) and isinstance(expected, Mapping):
-        full = {"module", "class"}
-        leaves = _changed_leaves(now, expected)
-        if leaves is not None and (full <= set(now)) == (full <= set(expected)):
-            return Change("leaves", leaves)
-    return Change("replaced", _copy(now))
-
-
-def _changed_leaves(now: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What a nested set changed, or None if something is gone, which no nested set does."""
-    changed: dict[str, Any] = {}
-    for key in expected:
-        if dask.config.canonical_name(key, dict(now)) not in now:
-            return None
+def _changed_leaves(now: Mapping[str, Any], expected: Mapping[str, Any]) -> Located:
+    """The leaves that differ; of a mapping that lost a key, which no nested set does, all."""
+    names = {key: dask.config.canonical_name(key, dict(expected)) for key in now}
+    if expected.keys() - set(names.values()):
+        return replace(locate(now, _IN_CODE), whole=True)
+    changed: dict[str, Located] = {}
     for key, value in now.items():
-        name = dask.config.canonical_name(key, dict(expected))
-        before = expected.get(name)
+        before = expected.get(names[key])
         if isinstance(value, Mapping) and isinstance(before, Mapping):
             inner = _changed_leaves(value, before)
-            if inner is None:
-                changed[key] = _copy(value)
-            elif inner:
+            if inner.whole or inner.value:
                 changed[key] = inner
-        elif name not in expected or not _same(value, before):
-            changed[key] = _copy(value)
-    return changed
+        elif names[key] not in expected or not _same(value, before):
+            changed[key] = replace(locate(value, _IN_CODE), whole=True)
+    return Located(changed, _IN_CODE)
 
 
 def _copy(value: Any) -> Any:
@@ -310,6 +310,22 @@ def _copy(value: Any) -> Any:
     if type(value) is list:
         return [_copy(part) for part in value]
     return value
+
+
+def changes_in_code(layers: Sequence[Located]) -> dict[str, Change | None]:
+    """What code has set, key by key.
+
+    Parameters
+    ----------
+    layers : sequence of Located
+        What the sources say now.
+    """
+    global baseline  # noqa: PLW0603 -- what dask's tree is compared with, as that is global
+    tree = dask.config.config
+    changes = {key: baseline.change(tree, key, layers) for key in KEYS}
+    if tree.get(NAMESPACE) is not baseline.namespace:
+        baseline = Baseline.take(tree, layers)  # dask has read its sources again
+    return changes
 
 
 def _register() -> Baseline:
@@ -324,7 +340,7 @@ def _register() -> Baseline:
     return Baseline.take(dask.config.config, layers)
 
 
-DEFAULTS: Final[dict[str, Any]] = yaml.load(
-    defaults_path().read_text(encoding="utf-8"), Loader=SafeLoader
-)
-baseline: Final = _register()
+DEFAULTS: Final[dict[str, Any]] = parse(
+    defaults_path().read_text(encoding="utf-8"), "dask_ctl.yaml", Source.CONFIG
+).plain()
+baseline = _register()

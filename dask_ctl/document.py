@@ -44,9 +44,7 @@ def read(path: Path, max_bytes: int | None = MAX_BYTES) -> str:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise InvalidSpecError(
-                "is a directory", remedy="name the spec file in it", origin=path
-            )
+            raise InvalidSpecError("is a directory", remedy="name the spec file in it", origin=path)
         if not stat.S_ISREG(status.st_mode):
             raise InvalidSpecError(
                 "is not a regular file", remedy="name a YAML or JSON file", origin=path
@@ -232,4 +230,3 @@ class _Parser:
             ) from None
         except (ValueError, TypeError, RecursionError) as error:
             raise self._error(node.start_mark, f"not a valid value: {error}") from None
-

@@ -26,8 +26,8 @@ class DaskCtlError(Exception):
 
     Examples
     --------
-    >>> str(DaskCtlError("unknown key", remedy="did you mean 'kwargs'?", origin="a.yaml:5", key="kwarg"))
-    "a.yaml:5: kwarg: unknown key; did you mean 'kwargs'?"
+    >>> print(DaskCtlError("unknown key", remedy="see below", origin="a.yaml:5", key="kwarg"))
+    a.yaml:5: kwarg: unknown key; see below
     """
 
     exit_code = 1

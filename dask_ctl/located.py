@@ -65,11 +65,12 @@ class Located:
     """A value and its origin.
 
     A mapping is a ``dict`` of `Located`, a sequence is a ``list`` of `Located`, anything else
-    is the value itself.
+    is the value itself. Where it is `whole`, a mapping takes the place of what it is laid over.
     """
 
     value: Any
     origin: Origin
+    whole: bool = False
 
     def get(self, *path: str | int) -> Located | None:
         """What stands at `path`, or None."""
@@ -145,7 +146,7 @@ def merge(lower: Located, upper: Located) -> Located:
     >>> both.plain(), str(both.origin_of(("n",))), str(both.origin_of(("t",)))
     ({'n': 3, 't': 2}, 'dask.config.set', 'a.yaml')
     """
-    if not (isinstance(lower.value, dict) and isinstance(upper.value, dict)):
+    if upper.whole or not (isinstance(lower.value, dict) and isinstance(upper.value, dict)):
         return upper
     merged = dict(lower.value)
     for key, part in upper.value.items():

@@ -27,7 +27,7 @@ from dask_ctl.exceptions import (
     InvalidSpecError,
     LocalFallbackWarning,
 )
-from dask_ctl.located import KeyPath, Located, Origin, Source, dotted, locate, merge
+from dask_ctl.located import Located, Origin, Source, dotted, locate, merge
 from dask_ctl.spec import (
     ClusterSpec,
     build,
@@ -108,22 +108,19 @@ class Configuration:
     """
 
     layers: tuple[Located, ...] = ()
-    set_in_code: Mapping[str, config.Change] = field(default_factory=dict)
+    set_in_code: Mapping[str, config.Change | None] = field(default_factory=dict)
 
     @classmethod
     def here(cls) -> Configuration:
         """That of this process, read now."""
         layers = config.collect()
-        tree = dask.config.config
-        changes = {key: config.baseline.change(tree, key, layers) for key in config.KEYS}
-        return cls(layers=tuple(layers), set_in_code=changes)
+        return cls(layers=tuple(layers), set_in_code=config.changes_in_code(layers))
 
     def at(self, key: str) -> Iterator[tuple[Located, bool]]:
         """What each source gives at a key, from the highest, and if code gave it whole."""
-        change = self.set_in_code.get(key, config.Change("none"))
-        in_code = config.in_code(change)
-        if in_code is not None:
-            yield in_code, change.kind == "replaced"
+        change = self.set_in_code.get(key)
+        if change is not None:
+            yield change.layer, change.whole
         for layer in self.layers:
             found = config.lookup(layer, key)
             if found is not None:
@@ -321,10 +318,9 @@ class _Cascade:
     def _merged(self, layers: Sequence[_Layer]) -> Located:
         if not layers:
             raise self._not_found()
-        merged: Located | None = None
-        for layer in reversed(layers):
-            merged = layer.tree if merged is None else self._laid_over(merged, layer)
-        assert merged is not None
+        merged = layers[-1].tree
+        for layer in reversed(layers[:-1]):
+            merged = self._laid_over(merged, layer)
         if "module" not in merged.value and "class" not in merged.value:
             raise self._not_found(merged)
         return merged
@@ -332,7 +328,7 @@ class _Cascade:
     def _laid_over(self, lower: Located, layer: _Layer) -> Located:
         upper = layer.tree
         before, after = _target(lower), _target(merge(lower, upper))
-        if before != after and before != (None, None) and not layer.leaf_only:
+        if before not in (after, (None, None)) and not layer.leaf_only:
             target = {k: v for k, v in lower.value.items() if k in ("module", "class")}
             dropped = [key for key in lower.value if key not in ("version", "module", "class")]
             reason = "another class, so its " + ", ".join(dropped) + " do not apply"
@@ -525,9 +521,7 @@ def _is_path(text: str) -> bool:
 
 def _expand(text: str, env: Mapping[str, str]) -> str:
     """Expand ``~``, ``$NAME`` and ``${NAME}``; what is not set stays as it is."""
-    expanded = re.sub(
-        r"\$(?:\{(\w+)\}|(\w+))", lambda m: env.get(m[1] or m[2], m[0]), text
-    )
+    expanded = re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda m: env.get(m[1] or m[2], m[0]), text)
     if expanded == "~" or expanded.startswith("~/"):
         return env.get("HOME", os.path.expanduser("~")) + expanded[1:]
     return os.path.expanduser(expanded)

@@ -6,7 +6,7 @@ import difflib
 import keyword
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -26,7 +26,16 @@ _OTHER_TOOLS: Final = {
     "other keys under 'kwargs'",
 }
 _DASK_NAMESPACES: Final = frozenset(
-    {"ctl", "distributed", "jobqueue", "kubernetes", "gateway", "dataframe", "array", "optimization"}
+    {
+        "ctl",
+        "distributed",
+        "jobqueue",
+        "kubernetes",
+        "gateway",
+        "dataframe",
+        "array",
+        "optimization",
+    }
 )
 _MODULE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _VARIABLE: Final = re.compile(r"\$\{(env|import):")
@@ -139,7 +148,7 @@ def check_layer(layer: Located, *, in_file: bool) -> Located:
         raise _wrong(
             ("adapt",), checked["adapt"].origin, "'scale' and 'adapt' together", "keep one of them"
         )
-    return Located(checked, layer.origin)
+    return replace(layer, value=checked)
 
 
 def is_set(part: Located | None) -> bool:
@@ -180,7 +189,7 @@ def build(tree: Located) -> ClusterSpec:
 def keyword_names(key: str, part: Located) -> Located:
     """Check the names of keyword arguments, and read ``-`` in them as ``_``."""
     if part.value is None:
-        return Located({}, part.origin)
+        return replace(part, value={}, whole=True)
     if not isinstance(part.value, dict):
         raise _wrong((key,), part.origin, f"must be a mapping, not {_kind(part.value)}")
     named: dict[str, Located] = {}
@@ -194,7 +203,7 @@ def keyword_names(key: str, part: Located) -> Located:
         if plain in named:
             raise _wrong(path, value.origin, f"the same as '{plain}', given beside it", "keep one")
         named[plain] = value
-    return Located(named, part.origin)
+    return replace(part, value=named)
 
 
 def _check_version(key: str, part: Located) -> Located:
@@ -227,7 +236,7 @@ def _check_name(key: str, part: Located) -> Located:
 
 def _check_args(key: str, part: Located) -> Located:
     if part.value is None:
-        return Located([], part.origin)
+        return replace(part, value=[])
     if isinstance(part.value, tuple):
         return Located([Located(value, part.origin) for value in part.value], part.origin)
     if not isinstance(part.value, list):

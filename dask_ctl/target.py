@@ -82,8 +82,8 @@ def makes_clusters(target: Any) -> bool:
         if "asynchronous" in inspect.signature(target).parameters:
             return True
         returned = get_type_hints(target).get("return")
-    except Exception:
-        return False
+    except (ValueError, TypeError, NameError, AttributeError):
+        return False  # no signature, or annotations that cannot be read
     return inspect.isclass(returned) and (has_cluster_interface(returned) or is_runner(returned))
 
 
@@ -145,7 +145,7 @@ def _signals_kept() -> Iterator[None]:
             return signal.getsignal(signalnum)
         return real(signalnum, handler)
 
-    signal.signal = unless_importing  # type: ignore[assignment]
+    signal.signal = unless_importing
     try:
         yield
     finally:

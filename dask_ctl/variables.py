@@ -55,9 +55,7 @@ def unset_variables(part: Located, env: Mapping[str, str]) -> list[str]:
     return [m[1] for m in _ENV.finditer(part.value) if m[1] and m[2] is None and m[1] not in env]
 
 
-def _variable(
-    match: re.Match[str], part: Located, path: KeyPath, env: Mapping[str, str]
-) -> str:
+def _variable(match: re.Match[str], part: Located, path: KeyPath, env: Mapping[str, str]) -> str:
     name, default = match[1], match[2]
     if name is None:
         raise InvalidSpecError(

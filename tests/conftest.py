@@ -41,7 +41,7 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def python(isolated: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def python() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run Python in a process of its own, in the isolated environment."""
 
     def run(
