@@ -117,8 +117,9 @@ class _Parser:
             mark = error.problem_mark or error.context_mark
             column = f" (column {mark.column + 1})" if mark else ""
             raise self._error(mark, f"not valid YAML: {error.problem}{column}") from None
-        except (yaml.YAMLError, ValueError) as error:
-            raise self._error(None, f"not valid YAML: {str(error).splitlines()[0]}") from None
+        except yaml.YAMLError as error:
+            line = " ".join(str(error).splitlines()[:1])
+            raise self._error(None, f"not valid YAML: {line}") from None
 
     def whole(self) -> Located:
         if self.root is None:

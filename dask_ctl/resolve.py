@@ -446,9 +446,7 @@ class _Cascade:
         try:
             text = read(path)
         except (DaskClusterConfigNotFound, InvalidSpecError) as error:
-            raise type(error)(
-                error.problem, remedy=error.remedy, origin=_asked(shown, asked_by)
-            ) from None
+            raise type(error)(error.problem, remedy=error.remedy, origin=shown) from None
         return check_layer(parse(text, shown, Source.FILE, asked_by), in_file=True)
 
     def _trust(self, path: Path) -> None:
@@ -525,10 +523,6 @@ def _expand(text: str, env: Mapping[str, str]) -> str:
     if expanded == "~" or expanded.startswith("~/"):
         return env.get("HOME", os.path.expanduser("~")) + expanded[1:]
     return os.path.expanduser(expanded)
-
-
-def _asked(shown: str, asked_by: Origin | None) -> str:
-    return f"{shown} (named by {asked_by})" if asked_by else shown
 
 
 def _via(part: Located, via: Origin) -> Located:

@@ -1,0 +1,415 @@
+"""Specs that are wrong, and the one line that says so.
+
+`seen` is the first stage that can see it: "read" needs only the text, "made" needs the backend
+or the environment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GOOD = "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n"
+SHAPE = "a spec is a mapping with 'module' and 'class'"
+OWN = (
+    "name one, such as dask.distributed.LocalCluster; a function of your own says so by a "
+    "parameter 'asynchronous' or its return annotation"
+)
+KNOWN = "known: version, module, class, args, kwargs, scale, adapt"
+
+
+@dataclass(frozen=True)
+class BadSpec:
+    """One of them; `FILE` in the message stands for the file's name."""
+
+    name: str
+    text: str | bytes
+    message: str
+    seen: str = "read"
+    code: int = 4
+
+
+def target(module: str, name: str, line: int, message: str, code: int = 4) -> BadSpec:
+    """A spec whose module or class is wrong."""
+    text = f"version: 1\nmodule: {module}\nclass: {name}\n"
+    return BadSpec(f"{module}.{name}", text, f"FILE:{line}: {message}", "made", code)
+
+
+def no_cluster(module: str, name: str) -> BadSpec:
+    """A spec that names something that must not be called."""
+    problem = f"{module}.{name} is not a cluster class, nor a function that returns a cluster"
+    return target(module, name, 3, f"class: {problem}; {OWN}")
+
+
+BAD_SPECS = [
+    # -- the document
+    BadSpec("empty", "", f"FILE: is empty; {SHAPE}"),
+    BadSpec("only a comment", "# nothing\n", f"FILE: is empty; {SHAPE}"),
+    BadSpec("null", "null\n", f"FILE:1: is empty; {SHAPE}"),
+    BadSpec("empty mapping", "{}\n", f"FILE:1: is empty; {SHAPE}"),
+    BadSpec("list", "- module: a\n", f"FILE:1: is a list, not a mapping; {SHAPE}"),
+    BadSpec("string", "LocalCluster\n", f"FILE:1: is a string, not a mapping; {SHAPE}"),
+    BadSpec("number", "7\n", f"FILE:1: is a number, not a mapping; {SHAPE}"),
+    BadSpec(
+        "unclosed bracket",
+        GOOD + "args: [1\n",
+        "FILE:5: not valid YAML: did not find expected ',' or ']' (column 1); mend the file",
+    ),
+    BadSpec(
+        "stray colon",
+        GOOD + "kwargs: a: b\n",
+        "FILE:4: not valid YAML: mapping values are not allowed in this context (column 10); "
+        "mend the file",
+    ),
+    BadSpec(
+        "tab",
+        GOOD + "kwargs:\n\tn_workers: 1\n",
+        "FILE:5: not valid YAML: found character that cannot start any token (column 1); "
+        "mend the file",
+    ),
+    BadSpec(
+        "two documents",
+        GOOD + "---\n" + GOOD,
+        "FILE:4: not valid YAML: but found another document (column 1); mend the file",
+    ),
+    BadSpec(
+        "unknown tag",
+        GOOD + "args: [!!python/object:os.system x]\n",
+        "FILE:4: not valid YAML: could not determine a constructor for the tag "
+        "'tag:yaml.org,2002:python/object:os.system'; mend the file",
+    ),
+    BadSpec(
+        "undefined alias",
+        GOOD + "args: [*nothing]\n",
+        "FILE:4: not valid YAML: found undefined alias (column 8); mend the file",
+    ),
+    BadSpec(
+        "impossible date",
+        GOOD + "args: [2026-13-45]\n",
+        "FILE:4: not a valid value: month must be in 1..12; mend the file",
+    ),
+    BadSpec(
+        "not UTF-8", b"version: 1\nmodule: \xff\n", "FILE: is not UTF-8 (byte 19); save it as UTF-8"
+    ),
+    BadSpec(
+        "control character",
+        GOOD + "args: ['\x07']\n",
+        "FILE: not valid YAML: unacceptable character #x0007: control characters are not allowed; mend the file",
+    ),
+    BadSpec(
+        "duplicate key",
+        GOOD + "kwargs:\n  a: 1\n  b: 2\n  a: 3\n",
+        "FILE:7: a: given twice, in lines 5 and 7; keep one of the two",
+    ),
+    BadSpec(
+        "duplicate key at the top",
+        GOOD + "class: Other\n",
+        "FILE:4: class: given twice, in lines 3 and 4; keep one of the two",
+    ),
+    BadSpec(
+        "deep nesting",
+        GOOD + "args: " + "[" * 200 + "]" * 200 + "\n",
+        "FILE:4: nested more than 100 levels deep; a spec is flat; is it the right file?",
+    ),
+    BadSpec(
+        "contains itself",
+        GOOD + "args: &a [*a]\n",
+        "FILE:4: contains itself; write the values out",
+    ),
+    BadSpec(
+        "alias bomb",
+        GOOD
+        + "args:\n- &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+        + "".join(f"- &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdef", "bcdefg")),
+        "FILE:9: expands to more than 100000 values; do aliases repeat aliases?",
+    ),
+    BadSpec(
+        "merge of a string",
+        GOOD + "kwargs:\n  <<: text\n",
+        "FILE:5: '<<' takes a mapping, or a list of mappings; mend the file",
+    ),
+    BadSpec(
+        "list as a key",
+        GOOD + "kwargs:\n  ? [a]\n  : 1\n",
+        "FILE:5: a key must be a plain value; mend the file",
+    ),
+    BadSpec(
+        "too large",
+        GOOD + "#" * (1 << 20),
+        f"FILE: has {len(GOOD) + (1 << 20)} bytes, more than the 1048576 that a spec may have; "
+        "is it the right file?",
+    ),
+    # -- the keys
+    BadSpec(
+        "no version",
+        "module: dask.distributed\nclass: LocalCluster\n",
+        "FILE:1: version: missing; a spec file starts with 'version: 1'",
+    ),
+    BadSpec(
+        "no module",
+        "version: 1\nclass: LocalCluster\n",
+        "FILE:1: module: missing; add 'module: dask.distributed'",
+    ),
+    BadSpec(
+        "no class",
+        "version: 1\nmodule: dask.distributed\n",
+        "FILE:1: class: missing; add 'class: LocalCluster'",
+    ),
+    BadSpec(
+        "only kwargs",
+        "version: 1\nkwargs: {n_workers: 1}\n",
+        "FILE:1: module: missing; add 'module: dask.distributed'",
+    ),
+    BadSpec(
+        "misspelt key",
+        GOOD + "kwarg:\n  n_workers: 1\n",
+        "FILE:4: kwarg: unknown key; did you mean 'kwargs'?",
+    ),
+    BadSpec(
+        "key in capitals",
+        GOOD + "KWARGS: {}\n",
+        f"FILE:4: KWARGS: unknown key; {KNOWN}",
+    ),
+    BadSpec("unknown key", GOOD + "zzz: 1\n", f"FILE:4: zzz: unknown key; {KNOWN}"),
+    BadSpec("number as a key", GOOD + "1: 1\n", f"FILE:4: 1: unknown key; {KNOWN}"),
+    BadSpec(
+        "argument at the top",
+        GOOD + "n_workers: 1\n",
+        f"FILE:4: n_workers: unknown key; {KNOWN}",
+    ),
+    BadSpec(
+        "dask configuration",
+        "distributed:\n  worker:\n    memory: {}\n",
+        "FILE:1: distributed: this is a dask configuration file, not a spec; put it into "
+        "~/.config/dask or name it in DASK_CONFIG; a spec has 'module' and 'class' at its top "
+        "level",
+    ),
+    BadSpec(
+        "dask configuration of ours",
+        "ctl:\n  cluster-spec: x.yaml\n",
+        "FILE:1: ctl: this is a dask configuration file, not a spec; put it into "
+        "~/.config/dask or name it in DASK_CONFIG; a spec has 'module' and 'class' at its top "
+        "level",
+    ),
+    BadSpec(
+        "cluster_class",
+        'cluster_class: "dask_jobqueue.SLURMCluster"\ncluster_kwargs: {cores: 1}\n',
+        "FILE:1: cluster_class: belongs to another tool; write 'cluster_class: package.Name' as "
+        "'module: package' and 'class: Name'",
+    ),
+    BadSpec(
+        "adapt_kwargs",
+        GOOD + "adapt_kwargs: {maximum: 4}\n",
+        "FILE:4: adapt_kwargs: belongs to another tool; write 'adapt_kwargs' as 'adapt'",
+    ),
+    BadSpec(
+        "cluster_kwargs",
+        GOOD + "cluster_kwargs: {n: 4}\n",
+        "FILE:4: cluster_kwargs: belongs to another tool; write 'cluster_kwargs' as 'kwargs'",
+    ),
+    BadSpec(
+        "factory",
+        "factory: {module: dask.distributed, class: LocalCluster}\n",
+        "FILE:1: factory: belongs to another tool; write the 'module', 'class', 'args' and "
+        "'kwargs' of 'factory' at the top level",
+    ),
+    BadSpec(
+        "_target_",
+        "_target_: dask.distributed.LocalCluster\nn_workers: 2\n",
+        "FILE:1: _target_: belongs to another tool; write '_target_: package.Name' as 'module: "
+        "package' and 'class: Name', and the other keys under 'kwargs'",
+    ),
+    # -- the values
+    *(
+        BadSpec(
+            f"version {value}",
+            GOOD.replace("version: 1", f"version: {value}"),
+            f"FILE:1: version: unknown version {shown}; known: 1",
+        )
+        for value, shown in [("2", "2"), ('"1"', "'1'"), ("true", "True"), ("1.0", "1.0")]
+    ),
+    BadSpec(
+        "version null",
+        GOOD.replace("version: 1", "version:"),
+        "FILE:1: version: unknown version None; known: 1",
+    ),
+    BadSpec(
+        "module list",
+        "version: 1\nmodule: [dask]\nclass: LocalCluster\n",
+        "FILE:2: module: must be a string, not a list; change the value",
+    ),
+    BadSpec(
+        "module null",
+        "version: 1\nmodule:\nclass: LocalCluster\n",
+        "FILE:2: module: must be a string, not null; change the value",
+    ),
+    BadSpec(
+        "module path",
+        "version: 1\nmodule: ./clusters.py\nclass: LocalCluster\n",
+        "FILE:2: module: './clusters.py' is not a name; write one like dask.distributed",
+    ),
+    BadSpec(
+        "class with dots",
+        "version: 1\nmodule: dask\nclass: distributed.LocalCluster\n",
+        "FILE:3: class: 'distributed.LocalCluster' is more than one name; put the dots into "
+        "'module': module: distributed, class: LocalCluster",
+    ),
+    BadSpec(
+        "class called",
+        "version: 1\nmodule: dask.distributed\nclass: LocalCluster()\n",
+        "FILE:3: class: 'LocalCluster()' is not a name; write one like LocalCluster",
+    ),
+    BadSpec(
+        "class number",
+        "version: 1\nmodule: dask.distributed\nclass: 3\n",
+        "FILE:3: class: must be a string, not a number; change the value",
+    ),
+    BadSpec(
+        "args mapping",
+        GOOD + "args: {a: 1}\n",
+        "FILE:4: args: must be a list, not a mapping; change the value",
+    ),
+    BadSpec(
+        "args string",
+        GOOD + "args: text\n",
+        "FILE:4: args: must be a list, not a string; change the value",
+    ),
+    BadSpec(
+        "kwargs list",
+        GOOD + "kwargs:\n- n_workers: 1\n",
+        "FILE:4: kwargs: must be a mapping, not a list; change the value",
+    ),
+    BadSpec(
+        "kwargs string",
+        GOOD + "kwargs: n_workers=1\n",
+        "FILE:4: kwargs: must be a mapping, not a string; change the value",
+    ),
+    BadSpec(
+        "argument with a number as name",
+        GOOD + "kwargs: {1: 2}\n",
+        "FILE:4: kwargs.1: a name must be a string, not a number; change the value",
+    ),
+    BadSpec(
+        "argument with a space",
+        GOOD + "kwargs:\n  n workers: 2\n",
+        "FILE:5: kwargs.n workers: cannot be the name of an argument; change the value",
+    ),
+    BadSpec(
+        "argument that is a keyword",
+        GOOD + "kwargs:\n  class: 2\n",
+        "FILE:5: kwargs.class: cannot be the name of an argument; change the value",
+    ),
+    BadSpec(
+        "argument in two spellings",
+        GOOD + "kwargs:\n  n-workers: 1\n  n_workers: 2\n",
+        "FILE:6: kwargs.n_workers: the same as 'n_workers', given beside it; keep one",
+    ),
+    BadSpec(
+        "asynchronous",
+        GOOD + "kwargs:\n  asynchronous: true\n",
+        "FILE:5: kwargs.asynchronous: belongs to the call, not to the spec; remove it, and call "
+        "create_cluster(asynchronous=True) where it is wanted",
+    ),
+    BadSpec(
+        "scale string",
+        GOOD + "scale: many\n",
+        "FILE:4: scale: must be a whole number of workers, not a string; change the value",
+    ),
+    BadSpec(
+        "scale boolean",
+        GOOD + "scale: true\n",
+        "FILE:4: scale: must be a whole number of workers, not a boolean; change the value",
+    ),
+    BadSpec(
+        "scale negative",
+        GOOD + "scale: -1\n",
+        "FILE:4: scale: must be a whole number of workers, not -1; change the value",
+    ),
+    BadSpec(
+        "scale fraction",
+        GOOD + "scale: 1.5\n",
+        "FILE:4: scale: must be a whole number of workers, not a number; change the value",
+    ),
+    BadSpec(
+        "adapt number",
+        GOOD + "adapt: 4\n",
+        "FILE:4: adapt: must be a mapping, not a number; change the value",
+    ),
+    BadSpec(
+        "scale and adapt",
+        GOOD + "scale: 2\nadapt: {maximum: 4}\n",
+        "FILE:5: adapt: 'scale' and 'adapt' together; keep one of them",
+    ),
+    # -- what it names
+    target(
+        "nonexistent_package",
+        "X",
+        2,
+        "module: there is no module 'nonexistent_package'; check the name, and that it can be "
+        "imported from here",
+        5,
+    ),
+    target(
+        "dask.distribted",
+        "LocalCluster",
+        2,
+        "module: there is no module 'dask.distribted'; check the name, and that it can be "
+        "imported from here",
+        5,
+    ),
+    *(
+        target(
+            package, "Any", 2, f"module: module '{package}' is not installed; pip install {name}", 5
+        )
+        for package, name in [("dask_yarn", "dask-yarn"), ("dask_cuda", "dask-cuda")]
+    ),
+    target(
+        "dask.distributed",
+        "LocalCluter",
+        3,
+        "class: module 'dask.distributed' has no 'LocalCluter'; did you mean 'LocalCluster'?",
+    ),
+    no_cluster("subprocess", "run"),
+    no_cluster("os", "system"),
+    no_cluster("types", "SimpleNamespace"),
+    no_cluster("distributed", "Client"),
+    no_cluster("distributed", "Scheduler"),
+    no_cluster("builtins", "exec"),
+    no_cluster("distributed", "deploy"),
+    no_cluster("dask_ctl", "create_cluster"),
+    BadSpec(
+        "unset variable",
+        GOOD + "kwargs:\n  host: ${env:NOT_SET_ANYWHERE}\n",
+        "FILE:5: kwargs.host: the environment variable NOT_SET_ANYWHERE is not set; set it, or "
+        "write ${env:NOT_SET_ANYWHERE:-default}",
+        "made",
+    ),
+    BadSpec(
+        "unset variable in a list",
+        GOOD + "args:\n- x\n- [a, 'b ${env:NOT_SET_ANYWHERE}']\n",
+        "FILE:6: args.1.1: the environment variable NOT_SET_ANYWHERE is not set; set it, or "
+        "write ${env:NOT_SET_ANYWHERE:-default}",
+        "made",
+    ),
+    BadSpec(
+        "malformed variable",
+        GOOD + "kwargs:\n  host: ${env:}\n",
+        "FILE:5: kwargs.host: '${env:}' is not a variable; write ${env:NAME} or "
+        "${env:NAME:-default}",
+        "made",
+    ),
+    BadSpec(
+        "import inside a string",
+        GOOD + "kwargs:\n  host: 'x ${import:os:sep}'\n",
+        "FILE:5: kwargs.host: 'x ${import:os:sep}' is not the name of an object; write "
+        "${import:package.module:Name}, and nothing around it",
+        "made",
+    ),
+    BadSpec(
+        "import of nothing",
+        GOOD + "kwargs:\n  worker_class: ${import:distributed:Wrker}\n",
+        "FILE:5: kwargs.worker_class: ${import:distributed:Wrker} cannot be imported: module "
+        "'distributed' has no attribute 'Wrker'; check the names, and install the package",
+        "made",
+        5,
+    ),
+]
