@@ -6,10 +6,10 @@ import inspect
 import logging
 import os
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
-from dask_ctl import closing
+from dask_ctl import closing, interrupts
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError
 from dask_ctl.main_module import leave_unguarded_script_alone
 from dask_ctl.resolve import ResolvedSpec
@@ -120,15 +120,19 @@ class _Call:
     def make(self, *, asynchronous: bool) -> Any:
         """Call the target."""
         extra = {"asynchronous": True} if asynchronous else {}
+        calling = ranks_exit_quietly() if self.runner else interrupts.deferred(self.name)
         with self._explained():
             try:
-                with ranks_exit_quietly() if self.runner else nullcontext():
+                with calling as interrupted:
                     cluster = self.target(*self.args, **self.kwargs, **extra)
             except (Exception, KeyboardInterrupt) as error:
                 half_built = closing.half_built(error)
                 if half_built is not None and not asynchronous:
                     closing.undo(half_built)
                 raise
+        if interrupted():
+            closing.undo(cluster)
+            raise KeyboardInterrupt
         if not has_cluster_interface(cluster):
             if callable(close := getattr(cluster, "close", None)):
                 close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,17 +40,26 @@ def prepared(target: Any, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> 
 
 
 @contextmanager
-def ranks_exit_quietly() -> Iterator[None]:
+def ranks_exit_quietly() -> Iterator[Callable[[], bool]]:
     """Let the ranks of scheduler and workers end their process with exit code 0.
 
     ``BaseRunner`` ends them with SIGINT, which by default is a ``KeyboardInterrupt``.
+
+    Yields
+    ------
+    interrupted : callable
+        Always false: nothing is held back.
     """
+
+    def never() -> bool:
+        return False
+
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield never
         return
     before = signal.signal(signal.SIGINT, lambda *_: sys.exit())
     try:
-        yield
+        yield never
     finally:
         signal.signal(signal.SIGINT, before)
 

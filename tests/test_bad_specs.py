@@ -95,7 +95,9 @@ def test_value_that_contains_itself() -> None:
         resolve_spec(spec)
 
 
-@pytest.mark.parametrize("text", ["{", "{'module': dask}", '{"module": "m",}x', "[" * 500, "(" * 99])
+@pytest.mark.parametrize(
+    "text", ["{", "{'module': dask}", '{"module": "m",}x', "[" * 500, "(" * 99]
+)
 def test_bad_inline_environment(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """A variable that is no mapping, path or name is an error that names it."""
     monkeypatch.setenv("DASK_CTL__CLUSTER_SPEC", text)

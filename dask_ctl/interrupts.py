@@ -1,0 +1,54 @@
+"""Ctrl-C while a cluster is being made."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+logger = logging.getLogger("dask_ctl")
+
+
+@contextmanager
+def deferred(what: str) -> Iterator[Callable[[], bool]]:
+    """Hold a first Ctrl-C back until the body is done; a second one is raised at once.
+
+    distributed answers a ``KeyboardInterrupt`` in the constructor of a cluster by cancelling
+    its start, wherever that is: processes and jobs that nobody can name any more may be left.
+    A cluster that has started can be closed.
+
+    Parameters
+    ----------
+    what : str
+        What is being made, for the message.
+
+    Yields
+    ------
+    interrupted : callable
+        Whether Ctrl-C was pressed.
+    """
+    pressed = threading.Event()
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if not ours:
+        yield pressed.is_set
+        return
+
+    def hold(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        pressed.set()
+        logger.warning(
+            "interrupted: %s is starting, and will be closed once it has; "
+            "interrupt again to stop at once",
+            what,
+        )
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
