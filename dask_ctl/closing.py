@@ -106,7 +106,9 @@ def half_built(error: BaseException) -> Any | None:
         frame = traceback.tb_frame
         if frame.f_code.co_name == "__init__":
             candidate = frame.f_locals.get("self")
-            if hasattr(type(candidate), "scheduler_address") and hasattr(candidate, "close"):
+            is_cluster = hasattr(type(candidate), "scheduler_address")
+            # Without a status its base class was not reached, so nothing runs yet.
+            if is_cluster and hasattr(candidate, "status"):
                 return candidate
         traceback = traceback.tb_next
     return None

@@ -186,7 +186,12 @@ class _Parser:
             value = parts = [self._build(part) for part in node.value]
         else:
             value = self._scalar(node)
-        built = Located(value, self._origin((at or node).start_mark))
+        sixties = isinstance(value, (int, float)) and ":" in node.value
+        built = Located(
+            value,
+            self._origin((at or node).start_mark),
+            written=node.value if sixties else None,
+        )
         size = 1 + sum(self.sizes[id(part)] for part in parts)
         if size > MAX_VALUES:
             raise self._error(

@@ -59,9 +59,16 @@ class DaskClusterConfigNotFound(DaskCtlError, FileNotFoundError):
 
 
 class InvalidSpecError(DaskCtlError, ValueError):
-    """A spec was found, and it is wrong."""
+    """A spec was found, and it is wrong.
+
+    Attributes
+    ----------
+    others : tuple of InvalidSpecError
+        What else is wrong in the same place.
+    """
 
     exit_code = 4
+    others: tuple[InvalidSpecError, ...] = ()
 
 
 class BackendError(DaskCtlError, RuntimeError):
@@ -71,8 +78,4 @@ class BackendError(DaskCtlError, RuntimeError):
 
 
 class DaskCtlWarning(UserWarning):
-    """Base of all warnings that dask_ctl gives."""
-
-
-class LocalFallbackWarning(DaskCtlWarning):
-    """A spec is configured but does not exist, so a LocalCluster takes its place."""
+    """Something configured is ignored, or is not read as it looks."""

@@ -12,7 +12,7 @@ from typing import Any
 from dask_ctl import closing, interrupts
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError
 from dask_ctl.main_module import leave_unguarded_script_alone
-from dask_ctl.resolve import ResolvedSpec
+from dask_ctl.resolved import ResolvedSpec
 from dask_ctl.runners import is_runner, prepared, ranks_exit_quietly
 from dask_ctl.target import has_cluster_interface, load
 from dask_ctl.variables import expand

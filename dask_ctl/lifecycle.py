@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from dask_ctl.resolve import ResolvedSpec, resolve
+from dask_ctl.exceptions import DaskCtlWarning
+from dask_ctl.resolve import resolve
+from dask_ctl.resolved import ResolvedSpec
 
 
 def create_cluster(
@@ -56,7 +59,8 @@ def create_cluster(
     # Only here: a script that just resolves imports nothing that creates.
     from dask_ctl import factory
 
-    resolved = resolve_spec(spec_path, local_fallback=local_fallback)
+    resolved = resolve(spec_path, local_fallback=local_fallback)
+    _warn(resolved)
     return factory.create(resolved, asynchronous=asynchronous)
 
 
@@ -91,4 +95,11 @@ def resolve_spec(
     >>> resolved.origins["class"].source.label
     'argument'
     """
-    return resolve(spec_path, local_fallback=local_fallback)
+    resolved = resolve(spec_path, local_fallback=local_fallback)
+    _warn(resolved)
+    return resolved
+
+
+def _warn(resolved: ResolvedSpec) -> None:
+    for finding in resolved.findings:
+        warnings.warn(str(finding), DaskCtlWarning, stacklevel=3)

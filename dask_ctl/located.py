@@ -66,11 +66,13 @@ class Located:
 
     A mapping is a ``dict`` of `Located`, a sequence is a ``list`` of `Located`, anything else
     is the value itself. Where it is `whole`, a mapping takes the place of what it is laid over.
+    `written` is the text of a value that is not read as it looks.
     """
 
     value: Any
     origin: Origin
     whole: bool = False
+    written: str | None = None
 
     def get(self, *path: str | int) -> Located | None:
         """What stands at `path`, or None."""

@@ -9,7 +9,6 @@ import os
 import re
 import stat
 import sys
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +22,11 @@ from dask_ctl import config
 from dask_ctl.document import parse, read
 from dask_ctl.exceptions import (
     DaskClusterConfigNotFound,
-    DaskCtlWarning,
     InvalidSpecError,
-    LocalFallbackWarning,
 )
-from dask_ctl.located import Located, Origin, Source, dotted, locate, merge
+from dask_ctl.located import KeyPath, Located, Origin, Source, dotted, locate, merge
+from dask_ctl.resolved import Finding, Overridden, ResolvedSpec
 from dask_ctl.spec import (
-    ClusterSpec,
     build,
     check_layer,
     did_you_mean,
@@ -137,63 +134,11 @@ class Configuration:
                 return
 
 
-@dataclass(frozen=True)
-class Overridden:
-    """A source that had something to say and was not heard, or only in part.
-
-    Parameters
-    ----------
-    origin : Origin
-        What was overridden.
-    by : Origin
-        What overrode it.
-    reason : str
-        Why.
-    """
-
-    origin: Origin
-    by: Origin
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.origin}: {self.reason} ({self.by})"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResolvedSpec:
-    """A spec, and where every part of it came from.
-
-    Parameters
-    ----------
-    spec : ClusterSpec
-        What was resolved.
-    origins : mapping of str to Origin
-        For each leaf, by its dotted name, where it came from.
-    overridden : tuple of Overridden
-        The lower sources that were replaced, wholly or in part.
-    tree : Located
-        The spec as located values.
-    """
-
-    spec: ClusterSpec
-    origins: Mapping[str, Origin]
-    overridden: tuple[Overridden, ...] = ()
-    tree: Located = field(repr=False, compare=False)
-
-    def origin_of(self, *path: str | int) -> Origin:
-        """Where the value at `path` came from, or the nearest thing above it."""
-        return self.tree.origin_of(path)
-
-    @property
-    def origin(self) -> Origin:
-        """Where the class came from, which names the spec in messages."""
-        return self.tree.origin_of(("class",))
-
-
 def resolve(
     spec: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     *,
     local_fallback: bool = False,
+    overrides: Sequence[Located] = (),
     configuration: Configuration | None = None,
     places: Places | None = None,
 ) -> ResolvedSpec:
@@ -205,6 +150,8 @@ def resolve(
         The argument of `create_cluster`: the highest source.
     local_fallback : bool
         Whether a LocalCluster will do where nothing is found.
+    overrides : sequence of Located
+        Partial specs laid over everything else, each over those before it.
     configuration : Configuration, optional
         By default that of the process.
     places : Places, optional
@@ -218,7 +165,8 @@ def resolve(
         If a spec that takes part is wrong.
     """
     configuration = configuration or Configuration.here()
-    return _Cascade(configuration, places or Places.here(), local_fallback).resolve(spec)
+    cascade = _Cascade(configuration, places or Places.here(), local_fallback)
+    return cascade.resolve(spec, overrides)
 
 
 @dataclass(frozen=True)
@@ -234,11 +182,14 @@ class _Cascade:
     def __init__(self, configuration: Configuration, places: Places, fallback: bool) -> None:
         self.configuration, self.places, self.fallback = configuration, places, fallback
         self.overridden: list[Overridden] = []
+        self.findings: list[Finding] = []
 
-    def resolve(self, argument: Any) -> ResolvedSpec:
-        self._warn_of_unknown_keys()
+    def resolve(self, argument: Any, overrides: Sequence[Located]) -> ResolvedSpec:
         tree = self._merged(list(self._layers(argument)))
         tree = self._with_cluster_kwargs(tree)
+        for override in overrides:
+            checked = check_layer(override, in_file=False)
+            tree = self._laid_over(tree, _Layer(checked, final=False, leaf_only=True))
         spec = build(tree)
         origins = {
             dotted(path): part.origin for path, part in tree.leaves() if path != ("version",)
@@ -247,6 +198,7 @@ class _Cascade:
             spec=spec,
             origins=MappingProxyType(origins),
             overridden=tuple(self.overridden),
+            findings=(*self._unknown_keys(), *self.findings, *_yaml_traps(tree)),
             tree=tree,
         )
 
@@ -379,10 +331,13 @@ class _Cascade:
         except DaskClusterConfigNotFound:
             if not self.fallback:
                 raise
-            warnings.warn(
-                f"{source.origin}: {text!r} does not exist; using a LocalCluster instead",
-                LocalFallbackWarning,
-                stacklevel=2,
+            self.findings.append(
+                Finding(
+                    severity="warning",
+                    problem=f"{text!r} does not exist",
+                    remedy="using a LocalCluster instead",
+                    origin=source.origin,
+                )
             )
             self.overridden.append(
                 Overridden(
@@ -487,17 +442,34 @@ class _Cascade:
             "create_cluster(local_fallback=True)",
         )
 
-    def _warn_of_unknown_keys(self) -> None:
+    def _unknown_keys(self) -> Iterator[Finding]:
         known = config.DEFAULTS[config.NAMESPACE]
         for layer in self.configuration.layers:
             for key, part in layer.value.items():
                 if dask.config.canonical_name(str(key), known) not in known:
-                    hint = did_you_mean(key, known) or f"known: {', '.join(known)}"
-                    warnings.warn(
-                        f"{part.origin}: ctl.{key}: unknown key; {hint}",
-                        DaskCtlWarning,
-                        stacklevel=2,
+                    yield Finding(
+                        severity="warning",
+                        problem="unknown key",
+                        remedy=did_you_mean(key, known) or f"known: {', '.join(known)}",
+                        origin=part.origin,
+                        key=f"{config.NAMESPACE}.{key}",
                     )
+
+
+def _yaml_traps(tree: Located, path: KeyPath = ()) -> Iterator[Finding]:
+    """Values that YAML 1.1 reads as something else than what is written."""
+    if isinstance(tree.value, (dict, list)):
+        parts = tree.value.items() if isinstance(tree.value, dict) else enumerate(tree.value)
+        for key, part in parts:
+            yield from _yaml_traps(part, (*path, key))
+    elif tree.written is not None:
+        yield Finding(
+            severity="warning",
+            problem=f"YAML reads {tree.written} as the number {tree.value}",
+            remedy=f"write it in quotes: '{tree.written}'",
+            origin=tree.origin,
+            key=dotted(path),
+        )
 
 
 def _cwd() -> Path:

@@ -133,21 +133,36 @@ def check_layer(layer: Located, *, in_file: bool) -> Located:
             remedy="a spec is a mapping with 'module' and 'class'",
             origin=layer.origin,
         )
+    errors: list[InvalidSpecError] = []
+    checked: dict[str, Located] = {}
     for key, part in layer.value.items():
-        if key not in KEYS:
-            raise _unknown_key(key, part, layer)
-    if in_file and "version" not in layer.value:
-        raise InvalidSpecError(
-            "missing",
-            remedy="a spec file starts with 'version: 1'",
-            origin=layer.origin,
-            key="version",
+        try:
+            if key not in KEYS:
+                raise _unknown_key(key, part, layer)
+            checked[key] = _CHECKS[key](key, part)
+        except InvalidSpecError as error:
+            errors.append(error)
+    if in_file and "version" not in layer.value and not errors:
+        errors.append(
+            InvalidSpecError(
+                "missing",
+                remedy="a spec file starts with 'version: 1'",
+                origin=layer.origin,
+                key="version",
+            )
         )
-    checked = {key: _CHECKS[key](key, part) for key, part in layer.value.items()}
     if is_set(checked.get("scale")) and is_set(checked.get("adapt")):
-        raise _wrong(
-            ("adapt",), checked["adapt"].origin, "'scale' and 'adapt' together", "keep one of them"
+        errors.append(
+            _wrong(
+                ("adapt",),
+                checked["adapt"].origin,
+                "'scale' and 'adapt' together",
+                "keep one of them",
+            )
         )
+    if errors:
+        errors[0].others = tuple(errors[1:])
+        raise errors[0]
     return replace(layer, value=checked)
 
 

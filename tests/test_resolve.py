@@ -19,7 +19,6 @@ from dask_ctl.exceptions import (
     DaskClusterConfigNotFound,
     DaskCtlWarning,
     InvalidSpecError,
-    LocalFallbackWarning,
 )
 
 SOURCES = ["argument", "set", "environment", "config", "cwd", "user", "system"]
@@ -435,7 +434,7 @@ def test_fallback_for_what_is_missing_warns(
         where = "DASK_CTL__CLUSTER_SPEC"
     else:
         where = str(configure(root, {"cluster-spec": "gone.yaml"}))
-    with pytest.warns(LocalFallbackWarning, match=rf"{where}.*'gone.yaml' does not exist"):
+    with pytest.warns(DaskCtlWarning, match=rf"{where}.*'gone.yaml' does not exist"):
         assert resolve_spec(argument, local_fallback=True).spec.class_ == "LocalCluster"
 
 

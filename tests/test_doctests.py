@@ -1,0 +1,19 @@
+"""The examples in docstrings run, in the same isolation as every test."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+
+import pytest
+
+from tests.conftest import ROOT
+
+MODULES = sorted(path.stem for path in (ROOT / "dask_ctl").glob("[!_]*.py"))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name: str) -> None:
+    """Every example of a module gives what it says."""
+    module = importlib.import_module(f"dask_ctl.{name}")
+    assert doctest.testmod(module, raise_on_error=False).failed == 0
