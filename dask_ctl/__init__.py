@@ -6,13 +6,14 @@ from dask_ctl.exceptions import (
     DaskCtlError,
     InvalidSpecError,
 )
-from dask_ctl.lifecycle import create_cluster, resolve_spec
+from dask_ctl.lifecycle import check_spec, create_cluster, resolve_spec
 
 __all__ = [
     "BackendError",
     "DaskClusterConfigNotFound",
     "DaskCtlError",
     "InvalidSpecError",
+    "check_spec",
     "create_cluster",
     "resolve_spec",
 ]

@@ -75,6 +75,23 @@ def lookup(layer: Located, *path: str) -> Located | None:
     return here
 
 
+def override(key: str, text: str) -> Located:
+    """The layer of one ``--set KEY=VALUE``: the value is read as a variable's is.
+
+    Parameters
+    ----------
+    key : str
+        The dotted key: ``kwargs.n_workers``.
+    text : str
+        The value.
+    """
+    origin = Origin(Source.ARGUMENT, f"--set {key}")
+    layer = locate(interpret(text, origin), origin)
+    for part in reversed(key.split(".")):
+        layer = Located({part: layer}, origin)
+    return layer
+
+
 def _files(paths: Sequence[str]) -> Iterator[Located]:
     for path in _yaml_files(paths):
         if not os.path.isfile(path) or not os.access(path, os.R_OK):
@@ -122,7 +139,7 @@ def _environment(env: Mapping[str, str]) -> Iterator[Located]:
         if path[0] != NAMESPACE:
             continue
         origin = Origin(Source.ENVIRONMENT, name)
-        layer = locate(_interpret(env[name], origin), origin)
+        layer = locate(interpret(env[name], origin), origin)
         for part in reversed(path[1:]):
             layer = Located({part: layer}, origin)
         # Everything below `ctl.cluster-spec` is one layer, so that two variables for module
@@ -140,7 +157,7 @@ def _environment(env: Mapping[str, str]) -> Iterator[Located]:
             yield locate(given, Origin(Source.ENVIRONMENT, _INHERITED))
 
 
-def _interpret(text: str, origin: Origin) -> Any:
+def interpret(text: str, origin: Origin) -> Any:
     """Read a variable as dask does, and JSON as well."""
     try:
         return ast.literal_eval(text.strip())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import warnings
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from dask_ctl import closing, interrupts
-from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError
+from dask_ctl import check, closing, interrupts
+from dask_ctl.exceptions import BackendError, DaskCtlError, DaskCtlWarning, InvalidSpecError
 from dask_ctl.main_module import leave_unguarded_script_alone
 from dask_ctl.resolved import ResolvedSpec
 from dask_ctl.runners import is_runner, prepared, ranks_exit_quietly
@@ -106,16 +107,10 @@ class _Call:
         )
         self.scale, self.adapt = values.get("scale"), values.get("adapt")
         self.runner = is_runner(self.target)
-        self._check_scaling()
-        tree = resolved.tree
-        empty: Any = {"args": [], "kwargs": {}}
-        args, kwargs = (
-            expand(tree.value[key], (key,), env) if key in tree.value else empty[key]
-            for key in ("args", "kwargs")
-        )
+        self.args, kwargs = check.arguments(resolved.tree, env)
+        self._refuse_misfits(kwargs)
         with self._explained():
             self.kwargs = prepared(self.target, kwargs, env) if self.runner else kwargs
-        self.args = args
 
     def make(self, *, asynchronous: bool) -> Any:
         """Call the target."""
@@ -175,17 +170,16 @@ class _Call:
                 raise
         return started
 
-    def _check_scaling(self) -> None:
-        for key in ("scale", "adapt"):
-            if getattr(self, key) is not None and not (
-                inspect.isroutine(self.target) or hasattr(self.target, key)
-            ):
+    def _refuse_misfits(self, kwargs: dict[str, Any]) -> None:
+        for finding in check.fitting(self.resolved, self.target, self.args, kwargs):
+            if finding.severity == "error":
                 raise InvalidSpecError(
-                    f"{self.name} cannot {key}",
-                    remedy=f"remove '{key}' from the spec",
-                    origin=self.resolved.origin_of(key),
-                    key=key,
+                    finding.problem,
+                    remedy=finding.remedy,
+                    origin=finding.origin,
+                    key=finding.key,
                 )
+            warnings.warn(str(finding), DaskCtlWarning, stacklevel=5)
 
     def _refuse_if_fixed(self, cluster: Any) -> None:
         # The attribute is how distributed's Cluster says that it has a fixed size.

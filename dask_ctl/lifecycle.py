@@ -9,7 +9,7 @@ from typing import Any
 
 from dask_ctl.exceptions import DaskCtlWarning
 from dask_ctl.resolve import resolve
-from dask_ctl.resolved import ResolvedSpec
+from dask_ctl.resolved import Finding, ResolvedSpec
 
 
 def create_cluster(
@@ -98,6 +98,39 @@ def resolve_spec(
     resolved = resolve(spec_path, local_fallback=local_fallback)
     _warn(resolved)
     return resolved
+
+
+def check_spec(
+    spec_path: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    local_fallback: bool = False,
+) -> list[Finding]:
+    """Find everything that is wrong with a spec without starting anything.
+
+    Parameters
+    ----------
+    spec_path, local_fallback
+        As of `create_cluster`.
+
+    Returns
+    -------
+    findings : list of Finding
+        Errors, which would keep the cluster from being created, and warnings. The backend is
+        imported, and its signature looked at; it is not called.
+
+    Raises
+    ------
+    DaskClusterConfigNotFound
+        If no spec is found.
+
+    Examples
+    --------
+    >>> spec = {"module": "dask.distributed", "class": "LocalCluster", "kwargs": {"n_worker": 1}}
+    >>> print(*check_spec(spec))  # doctest: +ELLIPSIS
+    create_cluster(...): kwargs.n_worker: LocalCluster takes no such argument; did you mean ...?
+    """
+    from dask_ctl.check import check
+
+    return check(spec_path, local_fallback=local_fallback)
 
 
 def _warn(resolved: ResolvedSpec) -> None:

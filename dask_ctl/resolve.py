@@ -139,6 +139,7 @@ def resolve(
     *,
     local_fallback: bool = False,
     overrides: Sequence[Located] = (),
+    asked_by: str = "create_cluster(...)",
     configuration: Configuration | None = None,
     places: Places | None = None,
 ) -> ResolvedSpec:
@@ -152,6 +153,8 @@ def resolve(
         Whether a LocalCluster will do where nothing is found.
     overrides : sequence of Located
         Partial specs laid over everything else, each over those before it.
+    asked_by : str
+        What to call the argument in messages.
     configuration : Configuration, optional
         By default that of the process.
     places : Places, optional
@@ -166,7 +169,7 @@ def resolve(
     """
     configuration = configuration or Configuration.here()
     cascade = _Cascade(configuration, places or Places.here(), local_fallback)
-    return cascade.resolve(spec, overrides)
+    return cascade.resolve(spec, Origin(Source.ARGUMENT, asked_by), overrides)
 
 
 @dataclass(frozen=True)
@@ -184,8 +187,10 @@ class _Cascade:
         self.overridden: list[Overridden] = []
         self.findings: list[Finding] = []
 
-    def resolve(self, argument: Any, overrides: Sequence[Located]) -> ResolvedSpec:
-        tree = self._merged(list(self._layers(argument)))
+    def resolve(
+        self, argument: Any, asked_by: Origin, overrides: Sequence[Located]
+    ) -> ResolvedSpec:
+        tree = self._merged(list(self._layers(argument, asked_by)))
         tree = self._with_cluster_kwargs(tree)
         for override in overrides:
             checked = check_layer(override, in_file=False)
@@ -204,8 +209,8 @@ class _Cascade:
 
     # -- from the highest source to the lowest ------------------------------------------
 
-    def _layers(self, argument: Any) -> Iterator[_Layer]:
-        sources = self._sources(argument)
+    def _layers(self, argument: Any, asked_by: Origin) -> Iterator[_Layer]:
+        sources = self._sources(argument, asked_by)
         for source, in_code in sources:
             layer = self._layer(source, in_code)
             if layer is None:
@@ -218,14 +223,13 @@ class _Cascade:
             tree = locate(FALLBACK, Origin(Source.FALLBACK, "local_fallback=True"))
             yield _Layer(tree, final=True)
 
-    def _sources(self, argument: Any) -> Iterator[tuple[Located, bool]]:
+    def _sources(self, argument: Any, asked_by: Origin) -> Iterator[tuple[Located, bool]]:
         """What each source gives, from the highest, and whether it was given whole in code."""
         if argument is not None:
             plain = os.fspath(argument) if isinstance(argument, os.PathLike) else argument
-            origin = Origin(Source.ARGUMENT, "create_cluster(...)")
             if isinstance(argument, os.PathLike) and not _is_path(str(plain)):
                 plain = os.path.join(os.curdir, plain)
-            yield locate(plain, origin), True
+            yield locate(plain, asked_by), True
         unset: Origin | None = None
         for found, in_code in self.configuration.at("cluster-spec"):
             if unset is not None:

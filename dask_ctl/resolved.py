@@ -137,6 +137,17 @@ class ResolvedSpec:
         for key, part in ordered.items():
             yield from _lines(part, (key,), 0, show_secrets=show_secrets)
 
+    def shadowed(self) -> Iterator[Finding]:
+        """Warnings of files that a variable of the environment puts aside."""
+        for entry in self.overridden:
+            if entry.origin.source is Source.FILE and entry.by.source is Source.ENVIRONMENT:
+                yield Finding(
+                    severity="warning",
+                    problem=f"not used: the environment variable {entry.by} takes its place",
+                    remedy=f"unset {entry.by} to use it",
+                    origin=entry.origin,
+                )
+
     def as_dict(self, *, show_secrets: bool = False) -> dict[str, Any]:
         """What ``dask cluster spec show --output json`` prints.
 

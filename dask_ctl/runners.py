@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from dask_ctl.exceptions import BackendError
+from dask_ctl.signature import inherits
 
 
 def is_runner(target: Any) -> bool:
     """Whether `target` is a subclass of dask-jobqueue's ``BaseRunner``."""
-    return _inherits(target, "dask_jobqueue.runner", "BaseRunner")
+    return inherits(target, "dask_jobqueue.runner", "BaseRunner")
 
 
 def prepared(target: Any, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def prepared(target: Any, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> 
         If a ``SLURMRunner`` is not run by ``srun``: it would wait for other ranks for ever.
     """
     given = dict(kwargs)
-    if _inherits(target, "dask_jobqueue.slurm", "SLURMRunner"):
+    if inherits(target, "dask_jobqueue.slurm", "SLURMRunner"):
         if "SLURM_STEP_ID" not in env or "SLURM_PROCID" not in env:
             raise BackendError(
                 "SLURMRunner runs inside a job step, and this process is in none",
@@ -62,8 +63,3 @@ def ranks_exit_quietly() -> Iterator[Callable[[], bool]]:
         yield never
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _inherits(target: Any, module: str, name: str) -> bool:
-    bases = getattr(target, "__mro__", ())
-    return any(base.__module__ == module and base.__name__ == name for base in bases)

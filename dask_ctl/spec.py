@@ -14,7 +14,16 @@ from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.located import KeyPath, Located, Origin, dotted
 
 VERSIONS: Final = (1,)
-KEYS: Final = ("version", "module", "class", "args", "kwargs", "scale", "adapt")
+DESCRIPTIONS: Final = {
+    "version": "The version of the format. A file must say it; an inline spec may.",
+    "module": "The module to import.",
+    "class": "The cluster class in it, or a function that returns a cluster.",
+    "args": "Positional arguments.",
+    "kwargs": "Keyword arguments; '-' in their names reads as '_'.",
+    "scale": "The number of workers to scale to once the cluster is up.",
+    "adapt": "Keyword arguments of cluster.adapt() once it is up; not together with 'scale'.",
+}
+KEYS: Final = tuple(DESCRIPTIONS)
 
 # Top-level keys that say that a file is something else, and how to write it as a spec.
 _OTHER_TOOLS: Final = {
