@@ -19,6 +19,9 @@ from numpydoc.docscrape import NumpyDocString
 
 from dask_ctl import config, spec
 
+# As a file has them, not as the frozen spec does.
+_TYPES = {"tuple": "list"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Key:
@@ -41,7 +44,10 @@ def spec_keys() -> Iterator[Key]:
         part = documented[name]  # a key that nobody describes fails the build
         text = " ".join(part.desc).split("; ``class``")[0].rstrip(".") + "."
         yield Key(
-            key, part.type.removesuffix(", optional"), _default(key, fields[name]), text
+            key,
+            _TYPES.get(kind := part.type.removesuffix(", optional"), kind),
+            _default(key, fields[name]),
+            text,
         )
 
 
@@ -55,8 +61,13 @@ def configuration_keys() -> Iterator[Key]:
             comment.append(found[1])
         elif found := re.match(r"  ([\w-]+):", line):
             default = yaml.safe_dump(defaults[found[1]]).removesuffix("...\n").strip()
-            yield Key(f"{config.NAMESPACE}.{found[1]}", "", default, " ".join(comment))
+            yield Key(f"{config.NAMESPACE}.{found[1]}", "", default, _literals(" ".join(comment)))
             comment = []
+
+
+def _literals(text: str) -> str:
+    """Single backticks of a comment to those of reStructuredText."""
+    return re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", text)
 
 
 def _default(key: str, field: dataclasses.Field[Any]) -> str:
@@ -76,15 +87,14 @@ class KeyList(Directive):
         """Make the list."""
         listed = nodes.definition_list()
         for key in self.keys():
-            term = nodes.term("", "", nodes.literal("", key.name))
-            shown = [nodes.emphasis("", key.type)] if key.type else []
-            shown.append(nodes.Text(key.default if "required" in key.default else "default "))
-            if "required" not in key.default:
-                shown.append(nodes.literal("", key.default))
-            details = nodes.paragraph()
-            for i, part in enumerate(shown):
-                details += [nodes.Text(", "), part] if i else [part]
-            body = nodes.definition("", details)
+            term = nodes.term("", "", nodes.literal("", key.name), nodes.Text("  "))
+            if key.type:
+                term += [nodes.emphasis("", key.type), nodes.Text(", ")]
+            if key.default.startswith("required"):
+                term += nodes.Text(key.default)
+            else:
+                term += [nodes.Text("default "), nodes.literal("", key.default)]
+            body = nodes.definition()
             self.state.nested_parse(StringList([key.text], "dask_ctl"), 0, body)
             listed += nodes.definition_list_item("", term, body)
         return [listed]

@@ -107,9 +107,7 @@ def test_both_wheels_are_the_same(built: Built) -> None:
 
 
 @pytest.mark.usefixtures("without_path")
-def test_the_script_runs_from_the_wheel_in_an_empty_folder(
-    installed: Path, isolated: Path
-) -> None:
+def test_the_script_runs_from_the_wheel_in_an_empty_folder(installed: Path, isolated: Path) -> None:
     assert list(isolated.iterdir()) == []
     script = shutil.copy(SCRIPT, isolated.parent)
     done = run(installed, script)
