@@ -1,0 +1,73 @@
+# Every target sets up what it needs; a second call does only what is new.
+#   make demo        the example script, on a local cluster
+#   make test        the test suite
+#   make check       lint, types, imports, docs and the suite on the oldest supported dask
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+FLOOR_VENV := .venv-floor
+BIN := $(VENV)/bin
+FLOOR := $(shell sed -n 's/.*"dask>=\([0-9.]*\)".*/\1/p' pyproject.toml)
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+PYTEST_ARGS ?=
+
+.PHONY: demo test test-slurm test-floor lint types imports docs benchmarks check clean
+
+demo: $(VENV)/.demo
+	$(BIN)/python docs/examples/myscript.py
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-slurm: $(VENV)/.test
+	$(BIN)/python -m pytest tests/backends/slurm $(PYTEST_ARGS)
+
+# Backends, notebooks and packaging do not depend on the version of dask.
+test-floor: $(FLOOR_VENV)/.test-$(FLOOR)
+	$(FLOOR_VENV)/bin/python -m pytest tests --ignore=tests/backends \
+		--ignore=tests/test_packaging.py --ignore-glob='*notebook*' $(PYTEST_ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+imports: $(VENV)/.test
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet \
+		-b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+benchmarks: $(VENV)/.test
+	$(BIN)/python -m tests.benchmarks
+
+check: lint types imports docs test-floor
+
+clean:
+	rm -rf $(VENV) $(FLOOR_VENV) dist docs/_build docs/api
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python $(PIP_INSTALL) -e .
+	touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python $(PIP_INSTALL) -e '.[test]'
+	touch $@ $(VENV)/.demo
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python $(PIP_INSTALL) -e '.[docs]'
+	touch $@ $(VENV)/.demo
+
+$(FLOOR_VENV)/bin/python:
+	$(PYTHON) -m venv $(FLOOR_VENV)
+
+$(FLOOR_VENV)/.test-$(FLOOR): pyproject.toml | $(FLOOR_VENV)/bin/python
+	$(FLOOR_VENV)/bin/python $(PIP_INSTALL) -e '.[test]' dask==$(FLOOR) distributed==$(FLOOR)
+	touch $@
