@@ -1,19 +1,40 @@
-"""A Dask script says "give me my cluster"; dask's configuration says which one."""
+"""A Dask script says "give me my cluster"; dask's configuration says which one.
 
-from dask_ctl.exceptions import (
-    BackendError,
-    DaskClusterConfigNotFound,
-    DaskCtlError,
-    InvalidSpecError,
-)
-from dask_ctl.lifecycle import check_spec, create_cluster, resolve_spec
+The names below are imported when they are first used, since ``dask`` imports this package at
+every command.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dask_ctl.exceptions import (
+        BackendError,
+        DaskClusterConfigNotFound,
+        DaskCtlError,
+        DaskCtlWarning,
+        InvalidSpecError,
+    )
+    from dask_ctl.lifecycle import check_spec, create_cluster, resolve_spec
 
 __all__ = [
     "BackendError",
     "DaskClusterConfigNotFound",
     "DaskCtlError",
+    "DaskCtlWarning",
     "InvalidSpecError",
     "check_spec",
     "create_cluster",
     "resolve_spec",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "exceptions" if name[0].isupper() else "lifecycle"
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -9,7 +9,7 @@ from typing import Any
 
 from dask_ctl import signature
 from dask_ctl.exceptions import DaskCtlError, InvalidSpecError
-from dask_ctl.located import KeyPath, Located
+from dask_ctl.located import KeyPath, Located, dotted
 from dask_ctl.resolve import resolve
 from dask_ctl.resolved import Finding, ResolvedSpec
 from dask_ctl.runners import is_runner
@@ -137,8 +137,8 @@ def _finding(resolved: ResolvedSpec, misfit: signature.Misfit, path: KeyPath) ->
         severity="error" if misfit.certain else "warning",
         problem=misfit.problem,
         remedy=misfit.remedy,
-        origin=resolved.tree.origin_of(path),
-        key=".".join(map(str, path)),
+        origin=resolved.origin_of(*path) if resolved.tree.get(*path) else resolved.origin,
+        key=dotted(path),
     )
 
 

@@ -16,7 +16,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import dask.config
-import platformdirs
 
 from dask_ctl import config
 from dask_ctl.document import parse, read
@@ -67,6 +66,8 @@ class Places:
     @classmethod
     def here(cls) -> Places:
         """Those of this process."""
+        import platformdirs
+
         owners = set()
         if hasattr(os, "getuid"):
             owners = {os.getuid(), 0}

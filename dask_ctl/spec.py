@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import keyword
 import re
 from collections.abc import Iterable, Mapping
@@ -58,6 +57,8 @@ def did_you_mean(word: object, known: Iterable[str]) -> str | None:
     >>> did_you_mean("kwarg", ["args", "kwargs"])
     "did you mean 'kwargs'?"
     """
+    import difflib  # only a mistake pays for it
+
     close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else None
 

@@ -75,7 +75,7 @@ def load(module: str, name: str, module_origin: Origin, name_origin: Origin) -> 
 def makes_clusters(target: Any) -> bool:
     """Whether calling `target` makes a cluster, as far as can be told without calling it."""
     if inspect.isclass(target):
-        return has_cluster_interface(target) or is_runner(target)
+        return _is_cluster_class(target) or is_runner(target)
     if not inspect.isroutine(target) or getattr(target, "__module__", None) == "dask_ctl.lifecycle":
         return False
     try:
@@ -84,12 +84,20 @@ def makes_clusters(target: Any) -> bool:
         returned = get_type_hints(target).get("return")
     except (ValueError, TypeError, NameError, AttributeError):
         return False  # no signature, or annotations that cannot be read
-    return inspect.isclass(returned) and (has_cluster_interface(returned) or is_runner(returned))
+    return inspect.isclass(returned) and (_is_cluster_class(returned) or is_runner(returned))
 
 
-def has_cluster_interface(thing: Any) -> bool:
-    """Whether a class or an object has what every cluster has."""
-    return hasattr(thing, "scheduler_address") and callable(getattr(thing, "close", None))
+def has_cluster_interface(made: Any) -> bool:
+    """Whether an object has what every cluster and Runner has."""
+    return hasattr(made, "scheduler_address") and callable(getattr(made, "close", None))
+
+
+def _is_cluster_class(target: type) -> bool:
+    # GatewayCluster gives only its objects a scheduler_address.
+    scales = hasattr(target, "scale") and hasattr(target, "adapt")
+    return callable(getattr(target, "close", None)) and (
+        scales or hasattr(target, "scheduler_address")
+    )
 
 
 def _import(module: str, origin: Origin) -> Any:

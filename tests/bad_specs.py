@@ -7,6 +7,7 @@ or the environment.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 GOOD = "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n"
 SHAPE = "a spec is a mapping with 'module' and 'class'"
@@ -15,6 +16,11 @@ OWN = (
     "parameter 'asynchronous' or its return annotation"
 )
 KNOWN = "known: version, module, class, args, kwargs, scale, adapt"
+
+
+def needs_hosts(hosts: list[str], asynchronous: bool = False) -> None:
+    """Stand for a function that makes clusters, with a required argument."""
+    raise AssertionError(f"called with {hosts} and {asynchronous}")
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ BAD_SPECS = [
         "alias bomb",
         GOOD
         + "args:\n- &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
-        + "".join(f"- &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdef", "bcdefg")),
+        + "".join(f"- &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdefg")),
         "FILE:9: expands to more than 100000 values; do aliases repeat aliases?",
     ),
     BadSpec(
@@ -340,6 +346,36 @@ BAD_SPECS = [
         "FILE:5: adapt: 'scale' and 'adapt' together; keep one of them",
     ),
     # -- what it names
+    BadSpec(
+        "misspelt argument",
+        GOOD + "kwargs:\n  n_worker: 1\n",
+        "FILE:5: kwargs.n_worker: LocalCluster takes no such argument; did you mean 'n_workers'?",
+        "made",
+    ),
+    BadSpec(
+        "argument given twice",
+        GOOD + "args: [mine]\nkwargs:\n  name: other\n",
+        "FILE:4: args: LocalCluster: multiple values for argument 'name'; remove one of the two",
+        "made",
+    ),
+    BadSpec(
+        "missing argument",
+        "version: 1\nmodule: tests.bad_specs\nclass: needs_hosts\n",
+        "FILE:3: kwargs: needs_hosts needs hosts; add it under 'kwargs'",
+        "made",
+    ),
+    BadSpec(
+        "unknown option of adapt",
+        GOOD + "adapt:\n  minimm: 1\n",
+        "FILE:5: adapt.minimm: 'adapt' takes no such option; did you mean 'minimum'?",
+        "made",
+    ),
+    BadSpec(
+        "scale of a fixed cluster",
+        "version: 1\nmodule: dask.distributed\nclass: SSHCluster\nargs: [[a, b]]\nscale: 3\n",
+        "FILE:5: scale: dask.distributed.SSHCluster cannot scale; remove 'scale' from the spec",
+        "made",
+    ),
     target(
         "nonexistent_package",
         "X",

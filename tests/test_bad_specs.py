@@ -8,8 +8,10 @@ import socket
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from dask_ctl import create_cluster, resolve_spec
+from dask_ctl.cli import cluster
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlError, InvalidSpecError
 from tests.bad_specs import BAD_SPECS, GOOD, BadSpec
 
@@ -34,6 +36,22 @@ def test_create_cluster_says_what_is_wrong(isolated: Path, bad: BadSpec) -> None
         assert str(resolved.value) == str(caught.value)
     else:
         resolve_spec("bad.yaml")
+
+
+@pytest.mark.parametrize("bad", BAD_SPECS, ids=lambda bad: bad.name)
+def test_show_and_check_agree(isolated: Path, bad: BadSpec) -> None:
+    """`spec show` and `spec check` say the very line that `create_cluster` says."""
+    write(isolated / "bad.yaml", bad.text)
+    message = bad.message.replace("FILE", "bad.yaml")
+    shown = CliRunner().invoke(cluster, ["spec", "show", "bad.yaml"])
+    if bad.seen == "read":
+        assert shown.stderr == f"Error: {message}\n"
+        assert shown.exit_code == bad.code
+    else:
+        assert shown.exit_code == 0
+    checked = CliRunner().invoke(cluster, ["spec", "check", "bad.yaml"])
+    assert f"error: {message}" in checked.stdout.splitlines()
+    assert checked.exit_code == 4
 
 
 def test_good_in_odd_dress(isolated: Path) -> None:

@@ -1,0 +1,132 @@
+"""What can be known of a spec without starting anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import LocalCluster, SubprocessCluster
+
+from dask_ctl import check_spec, create_cluster
+from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlWarning
+from dask_ctl.signature import misfits
+from dask_ctl.templates import TEMPLATES, template
+
+JOBS = (
+    "version: 1\nmodule: dask_jobqueue\nclass: SLURMCluster\nkwargs:\n  cores: 1\n  memory: 1GB\n"
+)
+
+
+def check(isolated: Path, text: str) -> list[str]:
+    """The findings of a file, as lines."""
+    (isolated / "it.yaml").write_text(text)
+    return [f"{finding.severity}: {finding}" for finding in check_spec("it.yaml")]
+
+
+def test_good_spec_has_no_findings(isolated: Path) -> None:
+    """Arguments of the class, of its base classes and of its workers are all known."""
+    kwargs = {
+        "n_workers": 1,
+        "threads_per_worker": 1,
+        "memory_limit": "1GB",  # of the Worker
+        "env": {"A": "b"},  # of the Nanny
+        "scheduler_sync_interval": 2,  # of the SpecCluster
+        "resources": {"GPU": 1},
+    }
+    assert (
+        check_spec({"module": "dask.distributed", "class": "LocalCluster", "kwargs": kwargs}) == []
+    )
+    assert (
+        check(isolated, JOBS + "  account: a\n  job_extra_directives: []\n  n_workers: 1\n") == []
+    )
+
+
+def test_all_findings_at_once(isolated: Path) -> None:
+    """Every error of a file is reported, each with its line."""
+    text = "version: 2\nmodule: dask.distributed\nclas: LocalCluster\nkwargs: []\nscale: -1\n"
+    lines = [(1, "version"), (3, "clas"), (4, "kwargs"), (5, "scale")]
+    expected = [["error", f"it.yaml:{line}", key] for line, key in lines]
+    assert [line.split(": ")[:3] for line in check(isolated, text)] == expected
+    text = "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n"
+    both = "kwargs:\n  a: ${env:NOT_SET_1}\n  b: ['${env:NOT_SET_2}']\n"
+    assert [line.split(": ")[1] for line in check(isolated, text + both)] == [
+        "it.yaml:5",
+        "it.yaml:6",
+    ]
+
+
+def test_arguments_of_jobqueue(isolated: Path) -> None:
+    """Arguments of a jobqueue class are followed into its job."""
+    lines = check(isolated, JOBS + "  n_workers: 1\n  memry: 2GB\n  walltime: 12:00:00\n")
+    assert lines == [
+        "warning: it.yaml:9: kwargs.walltime: YAML reads 12:00:00 as the number 43200; "
+        "write it in quotes: '12:00:00'",
+        "error: it.yaml:8: kwargs.memry: SLURMCluster takes no such argument; "
+        "did you mean 'memory'?",
+    ]
+
+
+@pytest.mark.parametrize("extra", ["  n_workers: 1\n", "scale: 1\n", "adapt: {maximum: 2}\n"])
+def test_backend_without_workers(isolated: Path, extra: str) -> None:
+    """A class that starts no workers of its own accord needs a number of them."""
+    (line,) = check(isolated, JOBS)
+    assert line.startswith("warning: it.yaml:3: dask_jobqueue.SLURMCluster starts without workers")
+    assert check(isolated, JOBS + extra) == []
+
+
+def test_creation_warns_of_what_a_check_warns_of(isolated: Path) -> None:
+    """`create_cluster` gives the warnings, before it calls anything."""
+    (isolated / "it.yaml").write_text(
+        "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n"
+        "kwargs: {n_workers: 0, dashboard_address: ':0', processes: no, lifetime: 1:30}\n"
+    )
+    with pytest.warns(DaskCtlWarning, match="YAML reads 1:30 as the number 90") as caught:
+        create_cluster("it.yaml").close()
+    assert caught[0].filename == __file__
+
+
+def test_nothing_to_check() -> None:
+    """Without a spec there is nothing to check, and that is said."""
+    with pytest.raises(DaskClusterConfigNotFound, match="no cluster is configured"):
+        check_spec()
+
+
+def takes_anything(asynchronous: bool = False, n_workers: int = 0, **kwargs: Any) -> None:
+    """Stand for a class whose `**kwargs` cannot be followed."""
+
+
+@pytest.mark.parametrize(
+    ("target", "kwargs", "found"),
+    [
+        (LocalCluster, {"n_workers": 1}, []),
+        (LocalCluster, {"n_workes": 1}, [("n_workes", True)]),
+        (LocalCluster, {"worker_class": "by.name", "whatever": 1}, []),
+        (SubprocessCluster, {"n_workers": 1, "worker_kwargs": {}}, []),
+        (takes_anything, {"n_worker": 1}, [("n_worker", False)]),
+        (takes_anything, {"queue": 1}, []),
+    ],
+)
+def test_misfits(
+    target: Callable[..., Any], kwargs: dict[str, Any], found: list[tuple[str, bool]]
+) -> None:
+    """An argument is an error only where it is certain that nothing takes it."""
+    assert [(misfit.key, misfit.certain) for misfit in misfits(target, [], kwargs)] == found
+
+
+@pytest.mark.parametrize("backend", TEMPLATES)
+def test_templates(isolated: Path, backend: str) -> None:
+    """Every template passes the check, where its backend is installed."""
+    lines = check(isolated, template(backend))
+    module = TEMPLATES[backend].module.partition(".")[0]
+    if lines and "is not installed" in lines[0]:
+        unavailable(f"{module} is not installed", f"pip install {module.replace('_', '-')}")
+    assert lines == []
+
+
+def test_template_lists_other_arguments() -> None:
+    """Where the class is installed, its other arguments follow with what they mean."""
+    text = template("slurm")
+    assert "#   queue: null\n#     Destination queue for each worker job.\n" in text
+    assert "asynchronous" not in text

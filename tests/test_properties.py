@@ -1,0 +1,169 @@
+"""Whatever the input, resolving gives a spec, or an error of ours that names its origin.
+
+`DASK_CTL_TEST_EXAMPLES` multiplies the number of examples.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dask_ctl.config import Change
+from dask_ctl.document import parse
+from dask_ctl.exceptions import DaskCtlError
+from dask_ctl.located import Origin, Source, locate
+from dask_ctl.resolve import Configuration, Places, resolve
+from dask_ctl.spec import KEYS
+
+TIMES = int(os.environ.get("DASK_CTL_TEST_EXAMPLES", "1"))
+
+
+def many(number: int) -> Any:
+    """Settings for a number of examples."""
+    return settings(
+        max_examples=number * TIMES,
+        deadline=None,
+        derandomize=TIMES == 1,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text(max_size=8),
+    st.dates(),
+    st.sampled_from(["${env:HOME}", "${env:X:-y}", "${import:os:sep}", "12:00", "a.yaml", "name"]),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.one_of(st.text(max_size=5), st.integers()), inner, max_size=3),
+    ),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(["n_workers", "n-workers", "a", "b", "asynchronous", "class", "x y"])
+# Mostly what each key may hold, so that most of the way is gone most of the time.
+LIKELY = {
+    "version": st.just(1),
+    "module": st.sampled_from(["mod", "dask.distributed"]),
+    "class": st.sampled_from(["One", "Two"]),
+    "args": st.lists(VALUES, max_size=2),
+    "kwargs": st.dictionaries(NAMES, VALUES, max_size=3),
+    "scale": st.integers(0, 4),
+    "adapt": st.dictionaries(st.sampled_from(["minimum", "maximum"]), st.integers(), max_size=2),
+}
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> Any:
+    """Mappings that are nearly specs."""
+    keys = draw(st.lists(st.sampled_from([*KEYS, *KEYS, "other"]), unique=True, max_size=7))
+    wild = st.integers(0, 9).map(lambda number: number == 0)
+    return {key: draw(VALUES if key not in LIKELY or draw(wild) else LIKELY[key]) for key in keys}
+
+
+ANY = st.one_of(specs(), specs(), specs(), VALUES)
+
+
+@st.composite
+def configurations(draw: st.DrawFn) -> Configuration:
+    """What the sources and code may say, together."""
+    layers = []
+    for source in (Source.ENVIRONMENT, Source.CONFIG, Source.CONFIG):
+        keys = {
+            "cluster-spec": ANY,
+            "cluster-kwargs": st.one_of(LIKELY["kwargs"], VALUES),
+            "cluster-specs": st.dictionaries(st.sampled_from(["name", "x"]), ANY, max_size=2),
+        }
+        chosen = draw(st.lists(st.sampled_from(list(keys)), unique=True))
+        given_ = {key: draw(keys[key]) for key in chosen}
+        layers.append(locate(given_, Origin(source, f"{source.label}-{len(layers)}")))
+    in_code = {}
+    if draw(st.booleans()):
+        layer = locate(draw(ANY), Origin(Source.SET, "dask.config.set"))
+        in_code["cluster-spec"] = Change(layer, whole=draw(st.booleans()))
+    return Configuration(layers=tuple(layers), set_in_code=in_code)
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
+    """Folders with a spec in each."""
+    folders = [tmp_path_factory.mktemp(name) for name in ("cwd", "user", "system")]
+    good = {"version": 1, "module": "mod", "class": "File", "kwargs": {"a": {"b": 1}}}
+    for folder, name in zip(folders, ("dask-cluster.yaml", "name.yaml", "a.yaml"), strict=True):
+        (folder / name).write_text(yaml.safe_dump(good))
+    owners = frozenset({os.getuid()})
+    return Places(cwd=folders[0], user=folders[1], system=(folders[2],), owners=owners)
+
+
+def resolved_or_error(argument: Any, configuration: Configuration, places: Places) -> Any:
+    """What resolving gives; anything but an error of ours goes through."""
+    try:
+        return resolve(argument, configuration=configuration, places=places)
+    except DaskCtlError as error:
+        assert (
+            error.origin is not None
+            or "no cluster is configured" in str(error)
+            or ("says neither 'module' nor 'class'" in str(error))
+        )
+        assert "\n" not in str(error)
+        return str(error)
+
+
+@many(4000)
+@given(argument=ANY, configuration=configurations())
+def test_resolving(places: Places, argument: Any, configuration: Configuration) -> None:
+    """A spec with the origin of every leaf, or an error with an origin; the same each time."""
+    before = copy.deepcopy((argument, configuration))
+    first = resolved_or_error(argument, configuration, places)
+    assert resolved_or_error(argument, configuration, places) == first
+    assert (argument, configuration) == before
+    if isinstance(first, str):
+        return
+    leaves = {".".join(map(str, path)) for path, _ in first.tree.leaves()} - {"version"}
+    assert set(first.origins) == leaves
+    again = resolve(first.spec.as_dict(), configuration=Configuration(), places=places)
+    assert again.spec == first.spec
+    assert str(first)
+    json.dumps(first.as_dict(), default=str)
+
+
+@many(3000)
+@given(value=ANY)
+def test_documents(places: Places, value: Any) -> None:
+    """What YAML says is what is read, as from a file: a spec, or an error with its place."""
+    text = yaml.safe_dump(value)
+    assert parse(text, "x.yaml", Source.FILE).plain() == yaml.safe_load(text)
+    path = Path(places.cwd) / "generated.yaml"
+    path.write_text(text)
+    found = resolved_or_error("generated.yaml", Configuration(), places)
+    assert not isinstance(found, str) or "generated.yaml" in found
+
+
+FRAGMENTS = st.sampled_from(
+    ["version: 1", "module: a", "class: B", "kwargs:", "  n: 1", "  - x", "&a ", "*a", "<<: *a"]
+    + ["{", "}", "[", "]", ":", "\t", "!!set", "? ", "|", ">", "'", '"', "#", "---", "...", "\0"]
+    + ["\ufeff", "%YAML 1.1", "!x", "{a: 1, a: 2}", "0o7", "1:30", "~", "=", "2026-13-01"]
+)
+
+
+@many(4000)
+@given(parts=st.lists(st.one_of(FRAGMENTS, st.text(max_size=4)), max_size=14), line=st.booleans())
+def test_broken_documents(places: Places, parts: list[str], line: bool) -> None:
+    """Any text at all is a spec or one line that names the file."""
+    path = Path(places.cwd) / "broken.yaml"
+    path.write_text(("\n" if line else "").join(parts), encoding="utf-8", errors="surrogatepass")
+    found = resolved_or_error("broken.yaml", Configuration(), places)
+    assert not isinstance(found, str) or "broken.yaml" in found
