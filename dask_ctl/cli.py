@@ -15,6 +15,7 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+
 class _Reporting(click.Group):
     """A group that ends with one line and its exit code where dask_ctl raises an error."""
 
@@ -259,6 +260,6 @@ def init(*, backend: str, target: Path | None, force: bool) -> None:
 )
 def schema(*, namespace: bool) -> None:
     """Print the JSON Schema of a spec file."""
-    from dask_ctl.schema import namespace_schema, spec_schema
+    from dask_ctl.schema import dump, namespace_schema, spec_schema
 
-    click.echo(json.dumps(namespace_schema() if namespace else spec_schema(), indent=2))
+    click.echo(dump(namespace_schema() if namespace else spec_schema()), nl=False)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import keyword
 from typing import Any
 
 from dask_ctl.spec import DESCRIPTIONS, KEYS, VERSIONS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def dump(schema: dict[str, Any]) -> str:
+    """A schema as the text of a file."""
+    return json.dumps(schema, indent=2) + "\n"
 
 
 def spec_schema() -> dict[str, Any]:
@@ -63,13 +70,15 @@ def _spec() -> dict[str, Any]:
 
 
 def _properties() -> dict[str, Any]:
-    names = {"propertyNames": {"pattern": r"^[A-Za-z_][A-Za-z0-9_-]*$"}}
+    names = {"propertyNames": {"pattern": r"^[^\W\d-][\w-]*$", "not": {"enum": keyword.kwlist}}}
+    name = r"[^\W\d]\w*"
+    variable = r"\$\{(env|import):"
     types: dict[str, dict[str, Any]] = {
         "version": {"const": VERSIONS[0]} if len(VERSIONS) == 1 else {"enum": list(VERSIONS)},
-        "module": {"type": "string", "minLength": 1},
-        "class": {"type": "string", "minLength": 1},
+        "module": {"type": "string", "pattern": rf"^{name}(\.{name})*$|{variable}"},
+        "class": {"type": "string", "pattern": rf"^{name}$|{variable}"},
         "args": {"type": ["array", "null"]},
-        "kwargs": {"type": ["object", "null"], **names, "not": {"required": ["asynchronous"]}},
+        "kwargs": {"type": ["object", "null"], **names, "properties": {"asynchronous": False}},
         "scale": {"type": ["integer", "null"], "minimum": 0},
         "adapt": {"type": ["object", "null"], **names},
     }

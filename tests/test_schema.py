@@ -1,0 +1,91 @@
+"""Schema, code, defaults and documentation say the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dask_ctl import config, schema
+from dask_ctl.exceptions import InvalidSpecError
+from dask_ctl.located import Origin, Source, locate
+from dask_ctl.spec import KEYS, build, check_layer
+from dask_ctl.templates import TEMPLATES, template
+from tests.conftest import ROOT
+from tests.test_properties import LIKELY, many
+
+FILE = schema.spec_schema()
+NAMESPACE = schema.namespace_schema()
+VALIDATOR = jsonschema.Draft202012Validator(FILE)
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-3, 9), st.text("ab-_ é.$", max_size=6)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.dictionaries(st.text("ab-_1", max_size=4), inner, max_size=2),
+    ),
+    max_leaves=4,
+)
+GOOD: dict[str, st.SearchStrategy[Any]] = {
+    **LIKELY,
+    "args": st.lists(JSON, max_size=2),
+    "kwargs": st.dictionaries(st.sampled_from(["n", "n-w", "asynchronous", "class", "1x"]), JSON),
+    "scale": st.one_of(st.none(), st.integers(-1, 3)),
+}
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Any:
+    """Mappings that JSON can say and that are nearly specs."""
+    keys = draw(st.lists(st.sampled_from([*KEYS, *KEYS, *KEYS, "other"]), unique=True))
+    keys = list(dict.fromkeys(["version", "module", "class", *keys]))[draw(st.integers(0, 1)) :]
+    odd = draw(st.sampled_from([None, None, *keys]))
+    return {key: draw(JSON if key in (odd, "other") else GOOD[key]) for key in keys}
+
+
+@many(2000)
+@given(document=documents())
+def test_schema_and_code_agree(document: Any) -> None:
+    """The schema accepts exactly the files that the code accepts."""
+    by_schema = VALIDATOR.is_valid(document)
+    try:
+        build(check_layer(locate(document, Origin(Source.FILE, "x.yaml")), in_file=True))
+        by_code = True
+    except InvalidSpecError:
+        by_code = False
+    assert by_schema == by_code
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("dask-cluster.json", FILE), ("ctl.json", NAMESPACE)]
+)
+def test_shipped_schemas_are_current(name: str, content: dict[str, Any]) -> None:
+    """The files in the package are what the code makes, and valid schemas."""
+    shipped = (ROOT / "dask_ctl" / "schemas" / name).read_text()
+    assert shipped == schema.dump(content), f"run: dask cluster spec schema > {name}"
+    jsonschema.Draft202012Validator.check_schema(json.loads(shipped))
+
+
+def test_defaults_fit_the_schema() -> None:
+    """`dask_ctl.yaml` holds exactly the keys of the schema, and valid values."""
+    jsonschema.validate(config.DEFAULTS, NAMESPACE)
+    assert set(config.DEFAULTS["ctl"]) == set(NAMESPACE["properties"]["ctl"]["properties"])
+    assert set(config.KEYS) <= set(config.DEFAULTS["ctl"])
+
+
+@pytest.mark.parametrize("backend", TEMPLATES)
+def test_templates_fit_the_schema(backend: str) -> None:
+    """Every template is valid."""
+    jsonschema.validate(yaml.safe_load(template(backend)), FILE)
+
+
+def test_examples_fit_the_schema() -> None:
+    """Every YAML file of the documentation's examples is valid."""
+    for path in (ROOT / "docs" / "examples").rglob("*.yaml"):
+        content = yaml.safe_load(path.read_text())
+        jsonschema.validate(content, NAMESPACE if "ctl" in content else FILE)
