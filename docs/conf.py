@@ -22,10 +22,11 @@ numpydoc_xref_ignore = {*_PLAIN, "of", "optional", "or", "path", "to"}
 numpydoc_xref_aliases = {
     **{word: word for word in _PLAIN},
     "ClusterSpec": "dask_ctl.spec.ClusterSpec",
+    "Finding": "dask_ctl.resolved.Finding",
     "Located": "dask_ctl.located.Located",
     "Origin": "dask_ctl.located.Origin",
-    "Overridden": "dask_ctl.resolve.Overridden",
-    "ResolvedSpec": "dask_ctl.resolve.ResolvedSpec",
+    "Overridden": "dask_ctl.resolved.Overridden",
+    "ResolvedSpec": "dask_ctl.resolved.ResolvedSpec",
     "Source": "dask_ctl.located.Source",
 }
 toc_object_entries = False

@@ -26,7 +26,8 @@ SCRIPT = ROOT / "docs" / "examples" / "myscript.py"
 ANSWER = "[0, 2, 4, 6, 8, 10, 12, 14, 16, 18]\n"
 QUICK = {"n_workers": 1, "processes": False, "dashboard_address": ":0"}
 THREADS = {"module": "dask.distributed", "class": "LocalCluster", "kwargs": QUICK}
-PROCESSES = "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n" + (
+PROCESSES = (
+    "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n"
     "kwargs: {n_workers: 2, threads_per_worker: 1, dashboard_address: ':0'}\n"
 )
 Python = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -270,11 +271,12 @@ def test_asynchronous_with() -> None:
     """`async with` gives the backend's own object, and closes it."""
 
     async def main() -> LocalCluster:
-        async with create_cluster(
-            {**THREADS, "adapt": {"minimum": 1, "maximum": 2}}, asynchronous=True
-        ) as cluster:
-            async with Client(cluster, asynchronous=True) as client:
-                assert await client.submit(sum, [1, 2]) == 3
+        spec = {**THREADS, "adapt": {"minimum": 1, "maximum": 2}}
+        async with (
+            create_cluster(spec, asynchronous=True) as cluster,
+            Client(cluster, asynchronous=True) as client,
+        ):
+            assert await client.submit(sum, [1, 2]) == 3
         return cluster
 
     cluster = asyncio.run(main())
@@ -312,7 +314,8 @@ def test_from_a_thread(python: Python, isolated: Path) -> None:
     (isolated / "thread.py").write_text(
         "import threading, signal, dask_ctl\n"
         "spec = {'module': 'dask_jobqueue.local', 'class': 'LocalCluster', 'kwargs':\n"
-        "        {'cores': 1, 'memory': '200MB', 'scheduler_options': {'dashboard_address': ':0'}}}\n"
+        "        {'cores': 1, 'memory': '200MB',\n"
+        "         'scheduler_options': {'dashboard_address': ':0'}}}\n"
         "def work():\n"
         "    with dask_ctl.create_cluster(spec) as cluster:\n"
         "        print(type(cluster).__module__)\n"
@@ -414,12 +417,16 @@ def test_notebook(isolated: Path) -> None:
     nbclient = pytest.importorskip("nbclient", reason="pip install nbclient ipykernel")
     cells = [
         f"import dask_ctl\ncluster = dask_ctl.create_cluster({THREADS!r})",
-        "from dask.distributed import Client\nclient = Client(cluster)\n"
-        "print(client.submit(sum, [1, 2]).result())",
+        (
+            "from dask.distributed import Client\nclient = Client(cluster)\n"
+            "print(client.submit(sum, [1, 2]).result())"
+        ),
         "cluster",
         "client.close(); cluster.close()",
-        f"async with dask_ctl.create_cluster({THREADS!r}, asynchronous=True) as other:\n"
-        "    print(type(other).__name__)",
+        (
+            f"async with dask_ctl.create_cluster({THREADS!r}, asynchronous=True) as other:\n"
+            "    print(type(other).__name__)"
+        ),
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     before = os.environ.get("PYTHONPATH")
