@@ -106,7 +106,9 @@ def fitting(
     for misfit in signature.adapt_misfits(target, resolved.spec.adapt or {}):
         yield _finding(resolved, misfit, ("adapt", misfit.key))
     if starts_without_workers(target) and not (
-        kwargs.get("n_workers") or resolved.spec.scale or resolved.spec.adapt is not None
+        kwargs.get("n_workers")
+        or resolved.spec.scale is not None
+        or resolved.spec.adapt is not None
     ):
         yield Finding(
             severity="warning",

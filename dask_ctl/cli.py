@@ -234,8 +234,8 @@ def init(*, backend: str, target: Path | None, force: bool) -> None:
     BACKEND is one of local, slurm, slurm-runner, sge, pbs, lsf, oar, htcondor, ssh, kubernetes,
     gateway, coiled, ec2, fargate.
     """
-    from dask_ctl.templates import TEMPLATES, template
     from dask_ctl.spec import did_you_mean
+    from dask_ctl.templates import TEMPLATES, template
 
     if backend not in TEMPLATES:
         hint = did_you_mean(backend, TEMPLATES) or f"known: {', '.join(TEMPLATES)}"

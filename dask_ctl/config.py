@@ -17,22 +17,14 @@ from typing import Any, Final
 
 import dask.config
 
-from dask_ctl.document import parse, parse_key, read
-from dask_ctl.exceptions import DaskCtlError, InvalidSpecError
+from dask_ctl.defaults import AT_IMPORT, KEYS, NAMESPACE, Snapshot, value_at
+from dask_ctl.document import parse_key, read
+from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.located import Located, Origin, Source, locate, merge
-
-NAMESPACE: Final = "ctl"
-KEYS: Final = ("cluster-spec", "cluster-specs", "cluster-kwargs")
 
 _IN_CODE: Final = Origin(Source.SET, "dask.config.set")
 _PREFIX: Final = "DASK_"
 _INHERITED: Final = "DASK_INTERNAL_INHERIT_CONFIG"
-
-
-def defaults_path() -> Path:
-    """Where ``dask_ctl.yaml`` is: in the built package, or beside it in a checkout."""
-    built = Path(__file__).with_name("dask_ctl.yaml")
-    return built if built.exists() else built.parents[1] / built.name
 
 
 def collect(
@@ -221,17 +213,16 @@ class Baseline:
     expected: Mapping[str, Any]
 
     @classmethod
-    def take(cls, tree: Mapping[str, Any], layers: Sequence[Located]) -> Baseline:
-        """Record the tree as it is, `layers` being what the sources say."""
-        namespace = tree.get(NAMESPACE)
+    def of(cls, snapshot: Snapshot, layers: Sequence[Located]) -> Baseline:
+        """The baseline of a tree, `layers` being what the sources said then."""
         values, expected = {}, {}
-        for key in KEYS:
-            now, candidates = _value(tree, key), _dask_merges(layers, key)
-            if any(_same(now, candidate) for candidate in candidates):
-                values[key], expected[key] = now, _copy(now)
+        for key, copy in snapshot.copies.items():
+            candidates = _dask_merges(layers, key)
+            if any(_same(copy, candidate) for candidate in candidates):
+                values[key], expected[key] = snapshot.values[key], copy
             else:
                 expected[key] = candidates[0]
-        return cls(namespace, values, expected)
+        return cls(snapshot.namespace, values, expected)
 
     def change(self, tree: Mapping[str, Any], key: str, layers: Sequence[Located]) -> Change | None:
         """What code has done to `key` since, or None.
@@ -245,7 +236,7 @@ class Baseline:
         layers : sequence of Located
             What the sources say now, for a tree that dask has refreshed since.
         """
-        now, expected = _value(tree, key), self.expected[key]
+        now, expected = value_at(tree, key), self.expected[key]
         same_object = False
         if tree.get(NAMESPACE) is self.namespace:
             if key in self.values:
@@ -265,10 +256,6 @@ class Baseline:
             if same_object or (alike and not nested.whole):
                 return Change(nested, whole=False)
         return Change(locate(now, _IN_CODE), whole=True)
-
-
-def _value(tree: Mapping[str, Any], key: str) -> Any:
-    return dask.config.get(f"{NAMESPACE}.{key}", default=None, config=dict(tree))
 
 
 def _dask_merges(layers: Sequence[Located], key: str) -> list[Any]:
@@ -320,15 +307,6 @@ def _changed_leaves(now: Mapping[str, Any], expected: Mapping[str, Any]) -> Loca
     return Located(changed, _IN_CODE)
 
 
-def _copy(value: Any) -> Any:
-    """Fresh mappings and lists, the same leaves: they may be any object."""
-    if isinstance(value, Mapping):
-        return {key: _copy(part) for key, part in value.items()}
-    if type(value) is list:
-        return [_copy(part) for part in value]
-    return value
-
-
 def changes_in_code(layers: Sequence[Located]) -> dict[str, Change | None]:
     """What code has set, key by key.
 
@@ -337,27 +315,14 @@ def changes_in_code(layers: Sequence[Located]) -> dict[str, Change | None]:
     layers : sequence of Located
         What the sources say now.
     """
-    global baseline  # noqa: PLW0603 -- what dask's tree is compared with, as that is global
+    global _baseline  # noqa: PLW0603 -- what dask's tree is compared with, as that is global
     tree = dask.config.config
-    changes = {key: baseline.change(tree, key, layers) for key in KEYS}
-    if tree.get(NAMESPACE) is not baseline.namespace:
-        baseline = Baseline.take(tree, layers)  # dask has read its sources again
+    if _baseline is None:
+        _baseline = Baseline.of(AT_IMPORT, collect(env=AT_IMPORT.env))
+    changes = {key: _baseline.change(tree, key, layers) for key in KEYS}
+    if tree.get(NAMESPACE) is not _baseline.namespace:
+        _baseline = Baseline.of(Snapshot.take(), layers)  # dask has read its sources again
     return changes
 
 
-def _register() -> Baseline:
-    """Add the packaged defaults to dask's, and remember the tree as it is then."""
-    dask.config.update_defaults(DEFAULTS)
-    layers: list[Located] = []
-    if any(not _is_empty(_value(dask.config.config, key)) for key in KEYS):
-        try:
-            layers = collect()
-        except DaskCtlError:
-            layers = []  # an import must not fail; resolving will
-    return Baseline.take(dask.config.config, layers)
-
-
-DEFAULTS: Final[dict[str, Any]] = parse(
-    defaults_path().read_text(encoding="utf-8"), "dask_ctl.yaml", Source.CONFIG
-).plain()
-baseline = _register()
+_baseline: Baseline | None = None

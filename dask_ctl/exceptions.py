@@ -41,7 +41,9 @@ class DaskCtlError(Exception):
         key: str | None = None,
     ) -> None:
         where = [str(part) for part in (origin, key) if part]
-        super().__init__(": ".join([*where, f"{problem}; {remedy}" if remedy else problem]))
+        text = ": ".join([*where, f"{problem}; {remedy}" if remedy else problem])
+        # One line whatever a key or a file is called, and nothing that moves a cursor.
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
         self.problem = problem
         self.remedy = remedy
         self.origin = origin

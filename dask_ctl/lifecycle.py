@@ -1,15 +1,19 @@
-"""The public verbs: all that a script needs."""
+"""The public verbs: all that a script needs.
+
+Each imports what it uses when it is called, so that importing this is nearly free.
+"""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dask_ctl.exceptions import DaskCtlWarning
-from dask_ctl.resolve import resolve
-from dask_ctl.resolved import Finding, ResolvedSpec
+from dask_ctl import defaults as _defaults  # noqa: F401 -- registers them
+
+if TYPE_CHECKING:
+    from dask_ctl.resolved import Finding, ResolvedSpec
 
 
 def create_cluster(
@@ -56,8 +60,8 @@ def create_cluster(
     ...     len(cluster.workers)
     1
     """
-    # Only here: a script that just resolves imports nothing that creates.
     from dask_ctl import factory
+    from dask_ctl.resolve import resolve
 
     resolved = resolve(spec_path, local_fallback=local_fallback)
     _warn(resolved)
@@ -95,6 +99,8 @@ def resolve_spec(
     >>> resolved.origins["class"].source.label
     'argument'
     """
+    from dask_ctl.resolve import resolve
+
     resolved = resolve(spec_path, local_fallback=local_fallback)
     _warn(resolved)
     return resolved
@@ -134,5 +140,7 @@ def check_spec(
 
 
 def _warn(resolved: ResolvedSpec) -> None:
+    from dask_ctl.exceptions import DaskCtlWarning
+
     for finding in resolved.findings:
         warnings.warn(str(finding), DaskCtlWarning, stacklevel=3)

@@ -18,6 +18,7 @@ from typing import Any, Final
 import dask.config
 
 from dask_ctl import config
+from dask_ctl.defaults import DEFAULTS, NAMESPACE
 from dask_ctl.document import parse, read
 from dask_ctl.exceptions import (
     DaskClusterConfigNotFound,
@@ -448,7 +449,7 @@ class _Cascade:
         )
 
     def _unknown_keys(self) -> Iterator[Finding]:
-        known = config.DEFAULTS[config.NAMESPACE]
+        known = DEFAULTS[NAMESPACE]
         for layer in self.configuration.layers:
             for key, part in layer.value.items():
                 if dask.config.canonical_name(str(key), known) not in known:
@@ -457,7 +458,7 @@ class _Cascade:
                         problem="unknown key",
                         remedy=did_you_mean(key, known) or f"known: {', '.join(known)}",
                         origin=part.origin,
-                        key=f"{config.NAMESPACE}.{key}",
+                        key=f"{NAMESPACE}.{key}",
                     )
 
 

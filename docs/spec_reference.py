@@ -17,7 +17,8 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from numpydoc.docscrape import NumpyDocString
 
-from dask_ctl import config, spec
+from dask_ctl import spec
+from dask_ctl.defaults import NAMESPACE, defaults_path
 
 # As a file has them, not as the frozen spec does.
 _TYPES = {"tuple": "list"}
@@ -53,15 +54,15 @@ def spec_keys() -> Iterator[Key]:
 
 def configuration_keys() -> Iterator[Key]:
     """The keys of the packaged defaults, with the comments above them."""
-    text = config.defaults_path().read_text(encoding="utf-8")
-    defaults = yaml.safe_load(text)[config.NAMESPACE]
+    text = defaults_path().read_text(encoding="utf-8")
+    defaults = yaml.safe_load(text)[NAMESPACE]
     comment: list[str] = []
-    for line in text[text.index(f"{config.NAMESPACE}:") :].splitlines():
+    for line in text[text.index(f"{NAMESPACE}:") :].splitlines():
         if found := re.match(r"  # (.*)", line):
             comment.append(found[1])
         elif found := re.match(r"  ([\w-]+):", line):
             default = yaml.safe_dump(defaults[found[1]]).removesuffix("...\n").strip()
-            yield Key(f"{config.NAMESPACE}.{found[1]}", "", default, _literals(" ".join(comment)))
+            yield Key(f"{NAMESPACE}.{found[1]}", "", default, _literals(" ".join(comment)))
             comment = []
 
 

@@ -99,7 +99,8 @@ BAD_SPECS = [
     BadSpec(
         "control character",
         GOOD + "args: ['\x07']\n",
-        "FILE: not valid YAML: unacceptable character #x0007: control characters are not allowed; mend the file",
+        "FILE: not valid YAML: unacceptable character #x0007: control characters are not allowed; "
+        "mend the file",
     ),
     BadSpec(
         "duplicate key",

@@ -4,17 +4,45 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import dask.config
 import pytest
 
 from dask_ctl import config
+from dask_ctl.defaults import Snapshot
 
 ROOT = Path(__file__).parents[1]
+# Read here, since `isolated` removes DASK_*.
+NO_SKIP = os.environ.get("DASK_CTL_TEST_NO_SKIP") == "1"
+
+
+def unavailable(reason: str, install: str) -> NoReturn:
+    """Skip what cannot run on this machine; fail if ``DASK_CTL_TEST_NO_SKIP`` is 1."""
+    told = f"{reason}; to install: {install}"
+    if NO_SKIP:
+        pytest.fail(told, pytrace=False)
+    pytest.skip(told)
+
+
+@pytest.fixture(scope="session")
+def require_programs() -> Callable[..., Mapping[str, str]]:
+    """Where programs are; `unavailable` if some are missing."""
+
+    def require(*programs: str, install: str) -> Mapping[str, str]:
+        # Daemons live where an ordinary user's PATH does not lead.
+        path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+        found = {program: shutil.which(program, path=path) for program in programs}
+        if missing := [program for program, where in found.items() if where is None]:
+            unavailable(f"{', '.join(missing)} not found", install)
+        return {program: where for program, where in found.items() if where}
+
+    return require
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +61,7 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     paths, tree = list(dask.config.paths), copy.deepcopy(dask.config.config)
     dask.config.paths[:] = [str(tmp_path / "etc" / "dask"), str(home / ".config" / "dask")]
     dask.config.refresh()
-    monkeypatch.setattr(config, "baseline", config.Baseline.take(dask.config.config, []))
+    monkeypatch.setattr(config, "_baseline", config.Baseline.of(Snapshot.take(), []))
     yield cwd
     dask.config.paths[:] = paths
     dask.config.config.clear()

@@ -13,6 +13,7 @@ from dask_ctl import check_spec, create_cluster
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlWarning
 from dask_ctl.signature import misfits
 from dask_ctl.templates import TEMPLATES, template
+from tests.conftest import unavailable
 
 JOBS = (
     "version: 1\nmodule: dask_jobqueue\nclass: SLURMCluster\nkwargs:\n  cores: 1\n  memory: 1GB\n"
@@ -60,12 +61,15 @@ def test_all_findings_at_once(isolated: Path) -> None:
 def test_arguments_of_jobqueue(isolated: Path) -> None:
     """Arguments of a jobqueue class are followed into its job."""
     lines = check(isolated, JOBS + "  n_workers: 1\n  memry: 2GB\n  walltime: 12:00:00\n")
-    assert lines == [
+    trap, typo = lines
+    assert trap == (
         "warning: it.yaml:9: kwargs.walltime: YAML reads 12:00:00 as the number 43200; "
-        "write it in quotes: '12:00:00'",
+        "write it in quotes: '12:00:00'"
+    )
+    assert typo == (
         "error: it.yaml:8: kwargs.memry: SLURMCluster takes no such argument; "
-        "did you mean 'memory'?",
-    ]
+        "did you mean 'memory'?"
+    )
 
 
 @pytest.mark.parametrize("extra", ["  n_workers: 1\n", "scale: 1\n", "adapt: {maximum: 2}\n"])

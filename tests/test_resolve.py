@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from dask_ctl import config, resolve_spec
+from dask_ctl.defaults import Snapshot
 from dask_ctl.exceptions import (
     DaskClusterConfigNotFound,
     DaskCtlWarning,
@@ -142,7 +143,7 @@ PAIRS = [
 def started() -> None:
     """As if the process had started with the sources that are there now."""
     dask.config.refresh()
-    config.baseline = config.Baseline.take(dask.config.config, config.collect())
+    config._baseline = config.Baseline.of(Snapshot.take(), config.collect())
 
 
 @pytest.mark.parametrize("when", ["started", "refreshed", "changed"])

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dask_ctl import config, schema
+from dask_ctl import defaults, schema
 from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.located import Origin, Source, locate
 from dask_ctl.spec import KEYS, build, check_layer
@@ -73,9 +73,9 @@ def test_shipped_schemas_are_current(name: str, content: dict[str, Any]) -> None
 
 def test_defaults_fit_the_schema() -> None:
     """`dask_ctl.yaml` holds exactly the keys of the schema, and valid values."""
-    jsonschema.validate(config.DEFAULTS, NAMESPACE)
-    assert set(config.DEFAULTS["ctl"]) == set(NAMESPACE["properties"]["ctl"]["properties"])
-    assert set(config.KEYS) <= set(config.DEFAULTS["ctl"])
+    jsonschema.validate(defaults.DEFAULTS, NAMESPACE)
+    assert set(defaults.DEFAULTS["ctl"]) == set(NAMESPACE["properties"]["ctl"]["properties"])
+    assert set(defaults.KEYS) <= set(defaults.DEFAULTS["ctl"])
 
 
 @pytest.mark.parametrize("backend", TEMPLATES)
