@@ -13,6 +13,7 @@ import weakref
 from typing import Any, Final
 
 _RUNNER_JOIN_TIMEOUT: Final = 60.0
+_RUNNER_LEAVE_TIMEOUT: Final = 60.0
 
 _owned: weakref.WeakSet[Any] = weakref.WeakSet()
 _runners: list[Any] = []
@@ -74,9 +75,19 @@ def close_runner(runner: Any) -> None:
             expected = getattr(runner, "n_workers", 0)
             client.wait_for_workers(expected, timeout=_RUNNER_JOIN_TIMEOUT)
             client.retire_workers(close_workers=True)
-            _wait(lambda: not client.scheduler_info()["workers"], _RUNNER_JOIN_TIMEOUT)
+            _wait(lambda: client.run_on_scheduler(_only_clients_left), _RUNNER_LEAVE_TIMEOUT)
     finally:
         runner.close()
+
+
+def _only_clients_left(dask_scheduler: Any) -> bool:
+    """Whether no worker is connected to the scheduler; this runs in the scheduler.
+
+    A retired worker is forgotten at once but hangs up later, and a scheduler that closes before
+    that logs a traceback. Active here are a stream of each client, and the call of this.
+    """
+    active: int = dask_scheduler.incoming_comms_active
+    return not dask_scheduler.workers and active <= len(dask_scheduler.client_comms) + 1
 
 
 def undo(cluster: Any) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from dask_ctl import check, closing, interrupts
+from dask_ctl import check, closing, interrupts, jobs
 from dask_ctl.exceptions import BackendError, DaskCtlError, DaskCtlWarning, InvalidSpecError
 from dask_ctl.main_module import leave_unguarded_script_alone
 from dask_ctl.resolved import ResolvedSpec
@@ -110,7 +110,7 @@ class _Call:
         self.args, kwargs = check.arguments(resolved.tree, env)
         self._refuse_misfits(kwargs)
         with self._explained():
-            self.kwargs = prepared(self.target, kwargs, env) if self.runner else kwargs
+            self.kwargs = jobs.keeping_track(self.target, prepared(self.target, kwargs, env))
 
     def make(self, *, asynchronous: bool) -> Any:
         """Call the target."""
@@ -149,6 +149,10 @@ class _Call:
                 if self.adapt is not None:
                     self._refuse_if_fixed(cluster)
                     cluster.adapt(**self.adapt)
+                with interrupts.deferred(self.name) as interrupted:
+                    jobs.submit(cluster)
+                if interrupted():
+                    raise KeyboardInterrupt  # noqa: TRY301
                 closing.at_exit(cluster, runner=self.runner)
             except BaseException:
                 closing.undo(cluster)

@@ -7,10 +7,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from dask_ctl.exceptions import BackendError
 from dask_ctl.signature import inherits
+
+# What tells one run of a Slurm job's ranks from the next; the second is set once it was requeued.
+_RUN_OF_A_JOB: Final = ("SLURM_STEP_ID", "SLURM_RESTART_COUNT")
 
 
 def is_runner(target: Any) -> bool:
@@ -22,7 +25,8 @@ def prepared(target: Any, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> 
     """The keyword arguments to call a Runner with.
 
     A ``SLURMRunner`` shares its address in a file. Its default name holds only the job, so a
-    second ``srun`` in one job would read the first one's: the step is added.
+    second ``srun`` in one job would read the first one's, and a requeued job the one that its
+    killed ranks left: the step and the number of the restart are added.
 
     Raises
     ------
@@ -36,7 +40,8 @@ def prepared(target: Any, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> 
                 "SLURMRunner runs inside a job step, and this process is in none",
                 remedy=f"start it with: srun -n 4 python {sys.argv[0] or 'script.py'}",
             )
-        given.setdefault("scheduler_file", f"scheduler-{{job_id}}-{env['SLURM_STEP_ID']}.json")
+        run = "-".join(env[name] for name in _RUN_OF_A_JOB if name in env)
+        given.setdefault("scheduler_file", f"scheduler-{{job_id}}-{run}.json")
     return given
 
 

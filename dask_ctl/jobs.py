@@ -1,0 +1,68 @@
+"""What a cluster of batch jobs needs so that it knows each of its jobs, and can cancel it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from dask_ctl.signature import inherits
+
+
+def keeping_track(target: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments to call a cluster class with, so that Ctrl-C loses no job.
+
+    dask-jobqueue runs ``sbatch`` and its like in the script's process group, where Ctrl-C in a
+    terminal ends them too. A job submitted by one that did not live to print the job's id
+    stays in the queue; so does one whose ``scancel`` was ended. Here they get a group of
+    their own.
+
+    Parameters
+    ----------
+    target : object
+        What the spec names; for all but dask-jobqueue's clusters nothing changes.
+    kwargs : mapping
+        The keyword arguments of the spec.
+    """
+    if not _has_jobs(target):
+        return dict(kwargs)
+    from distributed import Status
+
+    job_cls: Any = kwargs.get("job_cls") or target.job_cls
+
+    class Job(job_cls):  # type: ignore[misc]
+        @staticmethod
+        async def _call(cmd: list[str], **options: Any) -> str:
+            options.setdefault("process_group", 0)
+            output: str = await job_cls._call(cmd, **options)  # noqa: SLF001
+            return output
+
+        async def close(self) -> None:
+            await super().close()
+            # SpecCluster's own close asserts it, of each job that anything still refers to.
+            self.status = Status.closed
+
+    Job.__name__, Job.__qualname__ = job_cls.__name__, job_cls.__qualname__
+    return {**kwargs, "job_cls": Job}
+
+
+def submit(cluster: Any) -> None:
+    """Wait until each job that a new cluster was called with is in the queue.
+
+    dask-jobqueue submits them in the background. An interrupt of a ``Client(cluster)`` that
+    waits for that would cancel it half way, and with it the closing of the cluster; and a job
+    that is refused would be a line in a log, and a script that waits for ever.
+    """
+    if not _has_jobs(type(cluster)):
+        return
+
+    async def submitted() -> None:
+        await cluster
+        # Gives the error of a job that was refused.
+        await asyncio.gather(*cluster.workers.values())
+
+    cluster.sync(submitted)
+
+
+def _has_jobs(cluster_class: Any) -> bool:
+    return inherits(cluster_class, "dask_jobqueue.core", "JobQueueCluster")
