@@ -156,6 +156,14 @@ def benchmark_resolve(folder: Path) -> None:
         rounds=15,
     )
     report("resolve_spec() / dask.config.collect(), 100 files", ours, theirs, 1.5)
+    configure(folder / "all", 100, everywhere=True)
+    paths = list(dask.config.paths)
+    ours, theirs = in_turn(
+        lambda: timed(resolve_spec),
+        lambda: timed(lambda: dask.config.collect(paths=paths, env={})),
+        rounds=15,
+    )
+    report("the same, each file with a key of ctl", ours, theirs, 1.5)
 
 
 def benchmark_growth(folder: Path) -> None:
@@ -169,12 +177,12 @@ def benchmark_growth(folder: Path) -> None:
     report("resolve_spec(), 1,000 files / 10 files", medians[1000], medians[10], 100)
 
 
-def configure(folder: Path, count: int) -> None:
-    """Make `count` YAML files of 100 keys each dask's configuration; the middle one has `ctl`."""
+def configure(folder: Path, count: int, *, everywhere: bool = False) -> None:
+    """Make `count` YAML files of 100 keys each dask's configuration; one or all have `ctl`."""
     folder.mkdir()
     for i in range(count):
         text = f"section-{i}:\n" + "".join(f"  key-{j}: value {j}\n" for j in range(100))
-        if i == count // 2:
+        if everywhere or i == count // 2:
             text += "ctl:\n  cluster-spec: {module: distributed, class: LocalCluster}\n"
         Path(folder, f"{i:04}.yaml").write_text(text)
     dask.config.paths[:] = [str(folder)]
@@ -196,11 +204,17 @@ def benchmark_cli(folder: Path) -> None:
     for found in target.iterdir():
         shutil.move(found, sides["with"])
 
-    def helping(side: str) -> Measurement:
-        return lambda: timed(lambda: child("-S", "-m", "dask", "--help", path=sides[side]))
+    def running(side: str, *args: str) -> Measurement:
+        return lambda: timed(lambda: child("-S", "-m", "dask", *args, path=sides[side]))
 
-    ours, theirs = in_turn(helping("with"), helping("without"), rounds=30)
+    ours, theirs = in_turn(running("with", "--help"), running("without", "--help"), rounds=30)
     report("dask --help with the package / without it", ours, theirs, 1.05)
+    Path(folder, "dask-cluster.yaml").write_text(
+        "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n"
+    )
+    show = ("cluster", "spec", "show")
+    ours, theirs = in_turn(running("with", *show), running("with", "--help"), rounds=30)
+    report("dask cluster spec show / dask --help", ours, theirs, 1.15)
 
 
 BENCHMARKS: Final[dict[str, Callable[[Path], None]]] = {
