@@ -518,3 +518,17 @@ def test_unknown_key_of_the_namespace_is_warned_of(root: Path) -> None:
     path = configure(root, {"cluster-sepc": "x.yaml"})
     with pytest.warns(DaskCtlWarning, match=rf"{path}:2: ctl.cluster-sepc.*'cluster-spec'"):
         resolve_spec(FULL)
+
+
+@pytest.mark.parametrize("variable", ["DASK_CONFIG", "DASK_ROOT_CONFIG", "HOME"])
+def test_files_that_dask_reads(python: Callable[..., Any], root: Path, variable: str) -> None:
+    """A process finds the spec in each place of dask's search path, and names file and line."""
+    folder = root / variable.lower()
+    place = folder / ".config" / "dask" if variable == "HOME" else folder
+    path = write(place / "any.yaml", {"ctl": {"cluster-spec": FULL}})
+    code = (
+        "import dask_ctl; origin = dask_ctl.resolve_spec().origin\n"
+        "print(origin.source.label, origin.where)"
+    )
+    named = path if variable == "DASK_CONFIG" else folder
+    assert python("-c", code, env={variable: str(named)}).stdout == f"config {path}:3\n"
