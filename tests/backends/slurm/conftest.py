@@ -47,7 +47,7 @@ def slurm_conf(require_programs: Callable[..., Mapping[str, str]]) -> Iterator[P
 
 
 @pytest.fixture
-def slurm(slurm_conf: Path, isolated: Path, tmp_path: Path) -> Iterator[Slurm]:  # noqa: ARG001
+def slurm(slurm_conf: Path, isolated: Path, tmp_path: Path) -> Iterator[Slurm]:
     """Use Slurm, and leave nothing in it: no job, no process, no scheduler file."""
     slurm = Slurm(isolated, tmp_path / "home")
     yield slurm
