@@ -22,19 +22,22 @@ numpydoc_xref_ignore = {*_PLAIN, "of", "optional", "or", "path", "to"}
 numpydoc_xref_aliases = {
     **{word: word for word in _PLAIN},
     "ClusterSpec": "dask_ctl.spec.ClusterSpec",
+    "Finding": "dask_ctl.resolved.Finding",
     "Located": "dask_ctl.located.Located",
     "Origin": "dask_ctl.located.Origin",
-    "Overridden": "dask_ctl.resolve.Overridden",
-    "ResolvedSpec": "dask_ctl.resolve.ResolvedSpec",
+    "Overridden": "dask_ctl.resolved.Overridden",
+    "ResolvedSpec": "dask_ctl.resolved.ResolvedSpec",
     "Source": "dask_ctl.located.Source",
 }
 toc_object_entries = False
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 html_theme = "alabaster"
 html_title = "dask_ctl"
 html_show_sourcelink = False
 html_static_path = ["_static"]
+html_extra_path = ["../dask_ctl/schemas"]
 html_css_files = ["page.css"]
 html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
 html_theme_options = {
