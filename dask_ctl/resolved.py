@@ -133,6 +133,8 @@ class ResolvedSpec:
 
     def lines(self, *, show_secrets: bool = False) -> Iterator[tuple[str, Origin | None]]:
         """The spec as lines of YAML, each with the origin of what it says, if it says any."""
+        if "version" not in self.tree.value:
+            yield f"version: {self.spec.version}", None  # an inline spec need not say it
         ordered = {key: self.tree.value[key] for key in KEYS if key in self.tree.value}
         for key, part in ordered.items():
             yield from _lines(part, (key,), 0, show_secrets=show_secrets)

@@ -160,13 +160,19 @@ def _binding(
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
+        named = [name for name, p in signature.parameters.items() if p.kind in _NAMED]
+        twice = [name for name in named[: len(args)] if name in kwargs]
         missing = [
             name
-            for name, p in list(signature.parameters.items())[len(args) :]
-            if p.default is p.empty and p.kind in _NAMED and name not in kwargs
+            for name in named[len(args) :]
+            if name not in kwargs
+            and signature.parameters[name].default is inspect.Parameter.empty
         ]
+        if twice:
+            problem = f"{target.__name__} gets {', '.join(twice)} here and in 'kwargs'"
+            return [Misfit("args", problem, "remove one of the two")]
         if missing:
             problem = f"{target.__name__} needs {', '.join(missing)}"
             return [Misfit("kwargs", problem, "add it under 'kwargs'")]
-        return [Misfit("args", f"{target.__name__}: {error}", "remove one of the two")]
+        return [Misfit("args", f"{target.__name__}: {error}", "check 'args'")]
     return []

@@ -15,7 +15,7 @@ kwargs:
   cores: 4            # threads of one job, over all its processes
   memory: 8GB         # memory of one job
   processes: 1        # worker processes of one job
-  walltime: '01:00:00'  # in quotes: YAML reads 01:00:00 as a number of seconds
+  walltime: '12:00:00'  # in quotes: YAML reads 12:00:00 as the number 43200
 scale: 2              # workers to ask for; or, instead: adapt: {maximum: 10}
 """
 

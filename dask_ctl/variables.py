@@ -45,16 +45,6 @@ def expand(part: Located, path: KeyPath, env: Mapping[str, str]) -> Any:
     return _ENV.sub(lambda match: _variable(match, part, path, env), part.value)
 
 
-def unset_variables(part: Located, env: Mapping[str, str]) -> list[str]:
-    """The names in ``${env:NAME}`` that are neither set nor have a default."""
-    if isinstance(part.value, (dict, list)):
-        parts = part.value.values() if isinstance(part.value, dict) else part.value
-        return [name for value in parts for name in unset_variables(value, env)]
-    if not isinstance(part.value, str):
-        return []
-    return [m[1] for m in _ENV.finditer(part.value) if m[1] and m[2] is None and m[1] not in env]
-
-
 def _variable(match: re.Match[str], part: Located, path: KeyPath, env: Mapping[str, str]) -> str:
     name, default = match[1], match[2]
     if name is None:

@@ -30,12 +30,14 @@ numpydoc_xref_aliases = {
     "Source": "dask_ctl.located.Source",
 }
 toc_object_entries = False
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 html_theme = "alabaster"
 html_title = "dask_ctl"
 html_show_sourcelink = False
 html_static_path = ["_static"]
+html_extra_path = ["../dask_ctl/schemas"]
 html_css_files = ["page.css"]
 html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
 html_theme_options = {

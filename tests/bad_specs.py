@@ -356,7 +356,7 @@ BAD_SPECS = [
     BadSpec(
         "argument given twice",
         GOOD + "args: [mine]\nkwargs:\n  name: other\n",
-        "FILE:4: args: LocalCluster: multiple values for argument 'name'; remove one of the two",
+        "FILE:4: args: LocalCluster gets name here and in 'kwargs'; remove one of the two",
         "made",
     ),
     BadSpec(

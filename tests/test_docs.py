@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from dask_ctl import resolve_spec
 from dask_ctl.exceptions import DaskCtlWarning
+from dask_ctl.templates import TEMPLATES
 
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = DOCS / "examples"
@@ -114,3 +116,65 @@ def test_every_example_is_on_a_page() -> None:
     pages = "".join(page.read_text() for page in DOCS.glob("*.md"))
     included = set(re.findall(r"\{literalinclude\} examples/(\S+)", pages))
     assert included == {path.name for path in EXAMPLES.iterdir() if path.is_file()}
+
+
+# -- what the pages say that commands print
+
+TRANSCRIPT = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def as_shown(text: str, isolated: Path) -> str:
+    """What a command printed, as somebody would see it on a machine of their own."""
+    root, home = isolated.parent, os.environ["HOME"]
+    places = {str(isolated): "/home/ada/project", home: "/home/ada", f"{root}/etc": "/etc"}
+    for place, shown in {**places, sys.prefix: "/opt/dask"}.items():
+        text = text.replace(place, shown)
+    return text
+
+
+def replayed(page: Path, isolated: Path) -> str:
+    """The page with what its commands print now; they are run one after the other."""
+    blocks = TRANSCRIPT.findall(page.read_text())
+    commands = [re.findall(r"^\$ (.*)", block, re.MULTILINE) for block in blocks]
+    assert commands
+    mark = "--- end of a command ---"
+    # `$?` is that of the command before, not that of the mark.
+    lines = [command.replace("$?", "$code") for block in commands for command in block]
+    script = "".join(f"{line}\ncode=$?; echo '{mark}'\n" for line in lines)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", f"exec 2>&1\n{script}"],
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(DOCS.parent)},
+        cwd=isolated,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    printed = iter(as_shown(done.stdout, isolated).split(f"{mark}\n"))
+    shown = iter(
+        "".join(f"$ {command}\n{next(printed)}" for command in block) for block in commands
+    )
+    return TRANSCRIPT.sub(lambda _: f"```console\n{next(shown)}```", page.read_text())
+
+
+@pytest.mark.timeout(900)  # every command is a process of its own
+def test_the_commands_print_what_the_page_shows(beside: Path) -> None:
+    for name in ("dask-cluster.yaml", "hpc.yaml"):
+        shutil.copy(EXAMPLES / name, beside)
+    page = DOCS / "commands.md"
+    assert replayed(page, beside) == page.read_text()
+
+
+def test_the_commands_print_what_the_readme_shows(beside: Path) -> None:
+    readme = DOCS.parent / "README.md"
+    spec = re.search(r"^```yaml\n(.*?)^```", readme.read_text(), re.MULTILINE | re.DOTALL)
+    assert spec
+    (beside / "dask-cluster.yaml").write_text(spec[1])
+    assert replayed(readme, beside) == readme.read_text()
+
+
+def test_the_page_names_all_backends() -> None:
+    page = (DOCS / "commands.md").read_text()
+    listed = re.search(r"The backends are (.*?)\. ", page, re.DOTALL)
+    assert listed
+    assert re.findall(r"`(.*?)`", listed[1]) == list(TEMPLATES)
