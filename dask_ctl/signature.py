@@ -165,8 +165,7 @@ def _binding(
         missing = [
             name
             for name in named[len(args) :]
-            if name not in kwargs
-            and signature.parameters[name].default is inspect.Parameter.empty
+            if name not in kwargs and signature.parameters[name].default is inspect.Parameter.empty
         ]
         if twice:
             problem = f"{target.__name__} gets {', '.join(twice)} here and in 'kwargs'"
