@@ -54,9 +54,10 @@ def test_interrupt_during_work(scripts: Scripts, example: str) -> None:
     """Ctrl-C while a task runs ends the script and all that it started."""
     run = scripts.interrupt(scripts.start(sys.executable, scripts.longer(WORK_FOR_EVER)))
     assert run.returncode == -signal.SIGINT
-    # The processes of a SubprocessCluster are in the same terminal, and tell of it themselves.
-    lines = run.stderr.splitlines()
-    assert "KeyboardInterrupt" in (lines if example == "subprocess" else lines[-1:])
+    # The processes of a SubprocessCluster are in the same terminal, and tell of it themselves;
+    # a task that cannot be stopped, in a thread of the script, is a warning of distributed's.
+    assert "KeyboardInterrupt" in run.stderr.splitlines()
+    assert example == "subprocess" or run.stderr.count("Traceback") == 1
 
 
 @pytest.mark.usefixtures("example")
