@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from dask_ctl import check, closing, interrupts, jobs
+from dask_ctl import check, closing, credentials, interrupts, jobs
 from dask_ctl.exceptions import BackendError, DaskCtlError, DaskCtlWarning, InvalidSpecError
 from dask_ctl.main_module import leave_unguarded_script_alone
 from dask_ctl.resolved import ResolvedSpec
@@ -110,6 +110,7 @@ class _Call:
         self.args, kwargs = check.arguments(resolved.tree, env)
         self._refuse_misfits(kwargs)
         with self._explained():
+            credentials.require(self.target, kwargs)
             self.kwargs = jobs.keeping_track(self.target, prepared(self.target, kwargs, env))
 
     def make(self, *, asynchronous: bool) -> Any:

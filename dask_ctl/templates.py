@@ -63,6 +63,12 @@ TEMPLATES: Final = {
         "SLURMRunner",
         "kwargs:\n  worker_options: {nthreads: 1}\n",
     ),
+    "mpi": Template(
+        "The ranks of one run of MPI: mpirun -n 4 python myscript.py",
+        "dask_ctl.mpi",
+        "MPIRunner",
+        "kwargs:\n  worker_options: {nthreads: 1}\n",
+    ),
     "sge": _jobs("Grid Engine", "SGECluster"),
     "pbs": _jobs("PBS", "PBSCluster"),
     "lsf": _jobs("LSF", "LSFCluster"),
