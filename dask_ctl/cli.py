@@ -232,7 +232,7 @@ def init(*, backend: str, target: Path | None, force: bool) -> None:
     """Write a commented spec for BACKEND to start from.
 
     BACKEND is one of local, slurm, slurm-runner, sge, pbs, lsf, oar, htcondor, ssh, kubernetes,
-    gateway, coiled, ec2, fargate.
+    proxy, gateway, coiled, ec2, fargate.
     """
     from dask_ctl.templates import TEMPLATES, template
     from dask_ctl.spec import did_you_mean

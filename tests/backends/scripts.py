@@ -1,0 +1,147 @@
+"""Scripts that run as a user would run them, and what they leave behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+EXAMPLES = ROOT / "docs" / "examples"
+SCRIPT = EXAMPLES / "myscript.py"
+ASYNCHRONOUS = EXAMPLES / "asynchronous.py"
+ANSWER = "[0, 2, 4, 6, 8, 10, 12, 14, 16, 18]\n"
+WORK_FOR_EVER = "import time\nclient.submit(time.sleep, 3600).result()\n"
+
+
+def wait_until(done: Callable[[], object], what: str, timeout: float = 30) -> None:
+    """Wait for a condition, and fail with what was awaited if it does not come true.
+
+    Parameters
+    ----------
+    done : callable
+        The condition.
+    what : str
+        Its description.
+    timeout : float
+        How long to wait, in seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while not done():
+        if time.monotonic() > deadline:
+            pytest.fail(f"after {timeout:g} s still not: {what}")
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Scripts:
+    """A user's folder and environment; whatever runs in them can be found again.
+
+    Parameters
+    ----------
+    cwd, home, tmp : Path
+        The current directory, the home and the folder of temporary files.
+    """
+
+    cwd: Path
+    home: Path
+    tmp: Path
+
+    def use_example(self, name: str) -> None:
+        """Make the spec of ``docs/examples/<name>`` the current one."""
+        shutil.copy(EXAMPLES / name / "dask-cluster.yaml", self.cwd)
+
+    def longer(self, end: str) -> Path:
+        """Write the announcement's script with something more at its end."""
+        script = self.cwd / "longer.py"
+        script.write_text(SCRIPT.read_text() + end)
+        return script
+
+    def start(self, *command: str | Path) -> subprocess.Popen[str]:
+        """Start a command in a process group of its own, as a shell does in a terminal."""
+        return subprocess.Popen(
+            [*map(str, command)],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.tmp)},
+            cwd=self.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *command: str | Path, timeout: float = 90) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end.
+
+        Parameters
+        ----------
+        *command : str or Path
+            The command.
+        timeout : float
+            How long it may take, in seconds; a command that takes longer is killed.
+        """
+        process = self.start(*command)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+            out, err = process.communicate()
+            pytest.fail(f"not done after {timeout:g} s: {command}\n{out}\n{err}")
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    def python(self, script: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run a script with Python to its end."""
+        return self.run(sys.executable, script)
+
+    def interrupt(self, process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+        """Press Ctrl-C in the terminal of `process`, once it has printed its answer."""
+        assert process.stdout is not None
+        assert process.stdout.readline() == ANSWER
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            out, err = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+            out, err = process.communicate()
+            pytest.fail(f"not done 60 s after Ctrl-C: {process.args}\n{out}\n{err}")
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def processes(self) -> dict[int, str]:
+        """Give the living processes of this home, started by whomever, and their commands."""
+        mark, found = os.fsencode(self.home), {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                # A zombie's environment is empty.
+                if mark in (folder / "environ").read_bytes() and int(folder.name) != os.getpid():
+                    command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
+                    found[int(folder.name)] = command.decode(errors="replace")
+        return found
+
+    def kill_all(self) -> None:
+        """Kill the processes of this home."""
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def files(self) -> set[Path]:
+        """Give all files in the home, the current directory and that of temporary files."""
+        # The locks of its scratch space are dask's own, kept for the next run.
+        return {
+            path
+            for folder in (self.cwd, self.home, self.tmp)
+            for path in folder.rglob("*")
+            if path.is_file() and path.suffix != ".pyc" and path.name not in _LOCKS
+        }
+
+
+_LOCKS = {"global.lock", "purge.lock"}
