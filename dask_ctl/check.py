@@ -121,7 +121,8 @@ def fitting(
 def can(target: Any, key: str) -> bool:
     """Whether what `target` makes can ``scale`` or ``adapt``, unless it is found out later."""
     if inspect.isclass(target):
-        return hasattr(target, key)
+        # The attribute is how distributed's Cluster says that it has a fixed size.
+        return hasattr(target, key) and getattr(target, "_supports_scaling", True)
     fixed = (target.__module__, target.__name__) == ("distributed.deploy.ssh", "SSHCluster")
     return not fixed
 

@@ -232,7 +232,7 @@ def init(*, backend: str, target: Path | None, force: bool) -> None:
     """Write a commented spec for BACKEND to start from.
 
     BACKEND is one of local, slurm, slurm-runner, mpi, sge, pbs, lsf, oar, moab, htcondor, ssh,
-    kubernetes, gateway, coiled, ec2, fargate.
+    kubernetes, gateway, proxy, coiled, ec2, fargate.
     """
     from dask_ctl.spec import did_you_mean
     from dask_ctl.templates import TEMPLATES, template

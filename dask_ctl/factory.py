@@ -204,8 +204,12 @@ class _Call:
             yield
         except DaskCtlError as error:
             if error.origin is None:
+                path = error.key.split(".") if error.key else ["class"]
                 raise type(error)(
-                    error.problem, remedy=error.remedy, origin=self.resolved.origin
+                    error.problem,
+                    remedy=error.remedy,
+                    origin=self.resolved.origin_of(*path),
+                    key=error.key,
                 ) from error.__cause__
             raise
         except Exception as error:

@@ -96,6 +96,12 @@ TEMPLATES: Final = {
         "kwargs:\n  name: my-cluster\n  namespace: default\n"
         "  image: ghcr.io/dask/dask:latest\n  n_workers: 2\n",
     ),
+    "proxy": Template(
+        "A scheduler that somebody else started; it goes on when the script ends.",
+        "dask_ctl.proxy",
+        "ProxyCluster",
+        "kwargs:\n  address: tcp://scheduler.example.org:8786\n",
+    ),
     "gateway": Template(
         "A cluster of a dask-gateway server.",
         "dask_gateway",

@@ -1,0 +1,141 @@
+"""Schedulers that somebody else started, plain and with TLS, for the length of the test run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from certificates import write_certificates
+
+from tests.backends.scripts import Scripts, wait_until
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """What somebody else has running.
+
+    Parameters
+    ----------
+    example : str
+        The folder in ``docs/examples`` whose spec fits.
+    address, dashboard : str
+        Of the scheduler.
+    certificates : Path
+        The folder of the certificates.
+    processes : list of Popen
+        The scheduler and its worker.
+    """
+
+    example: str
+    address: str
+    dashboard: str
+    certificates: Path
+    processes: list[subprocess.Popen[bytes]]
+
+    @property
+    def tls(self) -> dict[str, str]:
+        """The keywords of a ``Security`` for this scheduler."""
+        if self.example != "proxy-tls":
+            return {}
+        files = {"ca_file": "ca", "client_cert": "client", "client_key": "client-key"}
+        return {f"tls_{key}": f"{self.certificates}/{name}.pem" for key, name in files.items()}
+
+    def counts(self) -> dict[str, int]:
+        """Ask the scheduler, past the class that is tested, what it has."""
+        with urllib.request.urlopen(f"{self.dashboard}/json/counts.json", timeout=10) as answer:
+            counts = json.load(answer)
+        # One of its clients is the scheduler's own, for tasks that nobody waits for.
+        return {"clients": counts["clients"] - 1, "workers": counts["workers"]}
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a folder of certificates."""
+    folder = tmp_path_factory.mktemp("certificates")
+    write_certificates(folder)
+    return folder
+
+
+@pytest.fixture(scope="session", params=["proxy", "proxy-tls"])
+def running(
+    request: pytest.FixtureRequest, certificates: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Somebody]:
+    """Start ``dask scheduler`` and ``dask worker``, and stop them at the end."""
+    folder = tmp_path_factory.mktemp(request.param)
+    file, secure = folder / "scheduler.json", request.param == "proxy-tls"
+    ca, cert, key = (certificates / f"{name}.pem" for name in ("ca", "client", "client-key"))
+    options = ["--tls-ca-file", ca, "--tls-cert", cert, "--tls-key", key] if secure else []
+    scheme = "tls" if secure else "tcp"
+    with ExitStack() as at_end:
+        listen = ["--host", f"{scheme}://127.0.0.1", "--port", "0"]
+        dashboard = ["--dashboard-address", "127.0.0.1:0"]
+        scheduler = start(
+            at_end, folder, "scheduler", *listen, *dashboard, "--scheduler-file", file, *options
+        )
+        wait_until(file.exists, "the scheduler has written its address")
+        wait_until(lambda: file.read_text().rstrip().endswith("}"), "all of it")
+        identity = json.loads(file.read_text())
+        worker = start(
+            at_end, folder, "worker", identity["address"], "--no-nanny", "--nthreads", "4",
+            "--no-dashboard", *options,
+        )  # fmt: skip
+        somebody = Somebody(
+            request.param,
+            identity["address"],
+            f"http://127.0.0.1:{identity['services']['dashboard']}",
+            certificates,
+            [scheduler, worker],
+        )
+        wait_until(lambda: somebody.counts()["workers"] == 1, "the worker has joined")
+        yield somebody
+
+
+@pytest.fixture
+def somebody(running: Somebody, isolated: Path) -> Iterator[Somebody]:  # noqa: ARG001
+    """Give what somebody else has running; it must run on afterwards, with nobody attached."""
+    yield running
+    assert [process.poll() for process in running.processes] == [None, None]
+    wait_until(lambda: running.counts()["clients"] == 0, "no client is attached")
+    assert running.counts()["workers"] == 1
+
+
+@pytest.fixture
+def example(somebody: Somebody, scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> Somebody:
+    """Use the example spec, its address replaced, with the certificates where it names them."""
+    scripts.use_example(somebody.example)
+    (scripts.cwd / "certificates").symlink_to(somebody.certificates)
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__ADDRESS", somebody.address)
+    return somebody
+
+
+def start(at_end: ExitStack, folder: Path, *command: str | Path) -> subprocess.Popen[bytes]:
+    """Start a command of ``dask`` in a home of its own."""
+    environment = {key: os.environ[key] for key in os.environ if not key.startswith("DASK_")}
+    with (folder / f"{command[0]}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *map(str, command)],
+            env={**environment, "HOME": str(folder), "TMPDIR": str(folder)},
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+        )
+    at_end.callback(stop, process)
+    return process
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process, and see that it ends."""
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
