@@ -99,7 +99,7 @@ def running(
 
 
 @pytest.fixture
-def somebody(running: Somebody, isolated: Path) -> Iterator[Somebody]:  # noqa: ARG001
+def somebody(running: Somebody, isolated: Path) -> Iterator[Somebody]:
     """Give what somebody else has running; it must run on afterwards, with nobody attached."""
     yield running
     assert [process.poll() for process in running.processes] == [None, None]
