@@ -118,8 +118,9 @@ def half_built(error: BaseException) -> Any | None:
         if frame.f_code.co_name == "__init__":
             candidate = frame.f_locals.get("self")
             is_cluster = hasattr(type(candidate), "scheduler_address")
-            # Without a status its base class was not reached, so nothing runs yet.
-            if is_cluster and hasattr(candidate, "status"):
+            # Nothing runs yet without a status, nor as "created", which dask-jobqueue's classes
+            # are before their base class was reached.
+            if is_cluster and _status(candidate) not in ("", "created"):
                 return candidate
         traceback = traceback.tb_next
     return None
