@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import getpass
-import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from gateway_server import Server
 
 from tests.backends.scripts import Scripts, wait_until
 
@@ -34,45 +30,6 @@ c.ClusterConfig.worker_cmd = ["dask", "worker"]
 c.ClusterConfig.environment = {{"HOME": {home!r}, "TMPDIR": {home!r}}}
 c.Backend.cluster_options = Options(Integer("worker_cores", default=1, min=1, max=2))
 """
-
-
-@dataclass(frozen=True)
-class Server:
-    """A server that runs.
-
-    Parameters
-    ----------
-    address : str
-        Where it answers.
-    folder : Path
-        Where its clusters have their files, and their processes their current directory.
-    """
-
-    address: str
-    folder: Path
-
-    def get(self, path: str) -> dict[str, object]:
-        """Ask the server, past the class that is tested."""
-        request = urllib.request.Request(f"{self.address}/api/{path}")
-        user = base64.b64encode(f"{getpass.getuser()}:".encode()).decode()
-        request.add_header("Authorization", f"Basic {user}")
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            found: dict[str, object] = json.load(answer)
-        return found
-
-    def clusters(self) -> dict[str, object]:
-        """Give the clusters that have not ended."""
-        return self.get("v1/clusters/?status=pending,running,stopping")
-
-    def left(self) -> list[str]:
-        """Give the clusters, files and processes that there are."""
-        processes = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                if (folder / "cwd").readlink().is_relative_to(self.folder):
-                    processes.append((folder / "cmdline").read_bytes().decode())
-        files = [path.name for path in self.folder.iterdir()]
-        return [*self.clusters(), *files, *processes]
 
 
 @pytest.fixture(scope="session")
@@ -101,20 +58,13 @@ def server(require_programs: Callable[..., Mapping[str, str]]) -> Iterator[Serve
             )
         server = Server(f"http://{address}", clusters)
         try:
-            wait_until(lambda: process.poll() is not None or healthy(server), "the server answers")
+            wait_until(lambda: process.poll() is not None or server.healthy(), "the server answers")
             assert process.poll() is None, (folder / "log").read_text()
             yield server
         finally:
             process.terminate()
             process.wait(timeout=30)
             shutil.rmtree(folder)
-
-
-def healthy(server: Server) -> bool:
-    """Whether the server answers."""
-    with suppress(OSError):
-        return server.get("health") == {"status": "pass"}
-    return False
 
 
 @pytest.fixture

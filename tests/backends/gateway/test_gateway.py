@@ -8,7 +8,7 @@ import signal
 import sys
 
 import pytest
-from conftest import Server
+from gateway_server import Server
 
 from dask_ctl import create_cluster
 from tests.backends.scripts import (
