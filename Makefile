@@ -11,7 +11,7 @@ FLOOR := $(shell sed -n 's/.*"dask>=\([0-9.]*\)".*/\1/p' pyproject.toml)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-slurm test-floor lint types imports docs benchmarks check clean
+.PHONY: demo test test-slurm test-gateway test-proxy test-floor lint types imports docs benchmarks check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python docs/examples/myscript.py
@@ -21,6 +21,12 @@ test: $(VENV)/.test
 
 test-slurm: $(VENV)/.test
 	$(BIN)/python -m pytest tests/backends/slurm $(PYTEST_ARGS)
+
+test-gateway: $(VENV)/.test
+	$(BIN)/python -m pytest tests/backends/gateway $(PYTEST_ARGS)
+
+test-proxy: $(VENV)/.test
+	$(BIN)/python -m pytest tests/backends/proxy $(PYTEST_ARGS)
 
 # Backends, notebooks and packaging do not depend on the version of dask.
 test-floor: $(FLOOR_VENV)/.test-$(FLOOR)

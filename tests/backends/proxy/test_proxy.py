@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Somebody
 from distributed import Client, LocalCluster, Security
+from somebody import Somebody
 
 from dask_ctl import BackendError, InvalidSpecError, create_cluster
 from dask_ctl.proxy import ProxyCluster

@@ -1,0 +1,78 @@
+"""A dask-gateway server for the length of the test run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from gateway_server import Server
+
+from tests.backends.scripts import Scripts, wait_until
+
+INSTALL = "pip install dask-gateway 'dask-gateway-server[local]'"
+CONFIGURATION = """
+from dask_gateway_server.options import Integer, Options
+
+c.DaskGateway.backend_class = "dask_gateway_server.backends.local.UnsafeLocalBackend"
+c.DaskGateway.address = "127.0.0.1:0"
+c.Proxy.address = {address!r}
+c.UnsafeLocalBackend.clusters_directory = {clusters!r}
+c.ClusterConfig.scheduler_cmd = ["dask", "scheduler"]
+c.ClusterConfig.worker_cmd = ["dask", "worker"]
+c.ClusterConfig.environment = {{"HOME": {home!r}, "TMPDIR": {home!r}}}
+c.Backend.cluster_options = Options(Integer("worker_cores", default=1, min=1, max=2))
+"""
+
+
+@pytest.fixture(scope="session")
+def server(require_programs: Callable[..., Mapping[str, str]]) -> Iterator[Server]:
+    """Start a server and its proxy, and stop them at the end."""
+    with pytest.MonkeyPatch.context() as monkeypatch, socket.socket() as probe:
+        bin_ = str(Path(sys.executable).parent)
+        monkeypatch.setenv("PATH", bin_, prepend=os.pathsep)
+        program = require_programs("dask-gateway-server", install=INSTALL)["dask-gateway-server"]
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+        probe.close()
+        folder = Path(tempfile.mkdtemp(prefix="gateway-"))
+        (clusters := folder / "clusters").mkdir()
+        (folder / "config.py").write_text(
+            CONFIGURATION.format(address=address, clusters=str(clusters), home=str(folder))
+        )
+        environment = {key: os.environ[key] for key in os.environ if not key.startswith("DASK_")}
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [program, "-f", folder / "config.py"],
+                env={**environment, "HOME": str(folder)},
+                cwd=folder,
+                stdout=log,
+                stderr=log,
+            )
+        server = Server(f"http://{address}", clusters)
+        try:
+            wait_until(lambda: process.poll() is not None or server.healthy(), "the server answers")
+            assert process.poll() is None, (folder / "log").read_text()
+            yield server
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+            shutil.rmtree(folder)
+
+
+@pytest.fixture
+def gateway(server: Server, scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Use the example spec with the server's address; leave nothing in the server."""
+    scripts.use_example("gateway")
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__ADDRESS", server.address)
+    yield server
+    with suppress(pytest.fail.Exception):
+        wait_until(lambda: not server.left(), "nothing is left in the server", 60)
+    assert server.left() == []
