@@ -10,8 +10,9 @@ BIN := $(VENV)/bin
 FLOOR := $(shell sed -n 's/.*"dask>=\([0-9.]*\)".*/\1/p' pyproject.toml)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
+BACKENDS := $(addprefix test-,$(notdir $(patsubst %/,%,$(wildcard tests/backends/*/))))
 
-.PHONY: demo test test-slurm test-gateway test-proxy test-floor lint types imports docs benchmarks check clean
+.PHONY: demo test $(BACKENDS) test-floor lint types imports docs benchmarks check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python docs/examples/myscript.py
@@ -19,14 +20,9 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-slurm: $(VENV)/.test
-	$(BIN)/python -m pytest tests/backends/slurm $(PYTEST_ARGS)
-
-test-gateway: $(VENV)/.test
-	$(BIN)/python -m pytest tests/backends/gateway $(PYTEST_ARGS)
-
-test-proxy: $(VENV)/.test
-	$(BIN)/python -m pytest tests/backends/proxy $(PYTEST_ARGS)
+# One backend alone, by its folder: make test-slurm, make test-mpi
+$(BACKENDS): test-%: $(VENV)/.test
+	$(BIN)/python -m pytest tests/backends/$* $(PYTEST_ARGS)
 
 # Backends, notebooks and packaging do not depend on the version of dask.
 test-floor: $(FLOOR_VENV)/.test-$(FLOOR)

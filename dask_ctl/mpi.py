@@ -69,10 +69,13 @@ class MPIRunner(BaseRunner):  # type: ignore[misc]
                 signal.signal(signal.SIGTERM, self._terminated)
         try:
             super().__init__(**options)
-        except SystemExit:
-            # The end of a scheduler or worker. A loop still running in its thread while Python
-            # shuts down can abort the process.
-            self._loop_runner.stop()
+        except SystemExit as end:
+            if self.role in (Role.scheduler, Role.worker):
+                # All is closed by now. While Python shuts down, a thread of distributed that
+                # still runs can abort the process (SIGABRT), and with it the whole run.
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(end.code if isinstance(end.code, int) else 0)
             raise
 
     async def get_role(self) -> Role:

@@ -113,9 +113,17 @@ def test_every_spec_is_valid(path: Path) -> None:
 
 
 def test_every_example_is_on_a_page() -> None:
-    pages = "".join(page.read_text() for page in DOCS.glob("*.md"))
-    included = set(re.findall(r"\{literalinclude\} examples/(\S+)", pages))
-    assert included == {path.name for path in EXAMPLES.iterdir() if path.is_file()}
+    pages = "".join(page.read_text() for page in DOCS.rglob("*.md"))
+    included = set(re.findall(r"\{literalinclude\} (?:\.\./)?examples/(\S+)", pages))
+    files = [path for path in EXAMPLES.rglob("*.*") if path.is_file() and path.suffix != ".pyc"]
+    assert included == {str(path.relative_to(EXAMPLES)) for path in files}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(EXAMPLES.rglob("*/dask-cluster.yaml")), ids=lambda path: path.parent.name
+)
+def test_every_backends_spec_is_valid(path: Path) -> None:
+    assert "class" in resolve_spec(path).origins
 
 
 # -- what the pages say that commands print

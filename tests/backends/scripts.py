@@ -21,7 +21,15 @@ EXAMPLES = ROOT / "docs" / "examples"
 SCRIPT = EXAMPLES / "myscript.py"
 ASYNCHRONOUS = EXAMPLES / "asynchronous.py"
 ANSWER = "[0, 2, 4, 6, 8, 10, 12, 14, 16, 18]\n"
-WORK_FOR_EVER = "import time\nclient.submit(time.sleep, 3600).result()\n"
+WORK_FOR_EVER = """
+import pathlib, time
+
+def work(started):
+    started.touch()
+    time.sleep(3600)
+
+client.submit(work, pathlib.Path("working").absolute()).result()
+"""
 _LOCKS = {".lock", ".dirlock"}
 
 
@@ -105,9 +113,10 @@ class Scripts:
         return self.run(sys.executable, script)
 
     def interrupt(self, process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-        """Press Ctrl-C in the terminal of `process`, once it has printed its answer."""
-        assert process.stdout is not None
-        assert process.stdout.readline() == ANSWER
+        """Press Ctrl-C in the terminal of `process`, once its task for ever is running."""
+        working = self.cwd / "working"
+        wait_until(lambda: working.exists() or process.poll() is not None, "a task runs", 60)
+        working.unlink()
         os.killpg(process.pid, signal.SIGINT)
         try:
             out, err = process.communicate(timeout=60)
