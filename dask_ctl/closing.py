@@ -12,6 +12,8 @@ import time
 import weakref
 from typing import Any, Final
 
+from dask_ctl import kubernetes
+
 _RUNNER_JOIN_TIMEOUT: Final = 60.0
 
 _owned: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -79,6 +81,14 @@ def close_runner(runner: Any) -> None:
         runner.close()
 
 
+def spare(cluster: Any) -> bool:
+    """Have `cluster` left running if it was there before; return whether it was."""
+    if not kubernetes.connected(cluster):
+        return False
+    cluster.shutdown_on_close = False
+    return True
+
+
 def undo(cluster: Any) -> None:
     """Close what was started, after a failure.
 
@@ -89,6 +99,7 @@ def undo(cluster: Any) -> None:
     """
     from distributed import Status
 
+    spare(cluster)
     if _status(cluster) == "starting":
         # Cancelled half way: only a cluster that has failed closes what there is of it.
         cluster.status = Status.failed
