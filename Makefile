@@ -11,13 +11,16 @@ FLOOR := $(shell sed -n 's/.*"dask>=\([0-9.]*\)".*/\1/p' pyproject.toml)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-slurm test-floor lint types imports docs benchmarks check clean
+.PHONY: demo test test-kubernetes test-slurm test-floor lint types imports docs benchmarks check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python docs/examples/myscript.py
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-kubernetes: $(VENV)/.test
+	$(BIN)/python -m pytest tests/backends/kubernetes $(PYTEST_ARGS)
 
 test-slurm: $(VENV)/.test
 	$(BIN)/python -m pytest tests/backends/slurm $(PYTEST_ARGS)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import dask.config
@@ -15,6 +16,26 @@ import pytest
 from dask_ctl import config
 
 ROOT = Path(__file__).parents[1]
+# Read here, since `isolated` removes DASK_*.
+NO_SKIP = os.environ.get("DASK_CTL_TEST_NO_SKIP") == "1"
+
+
+@pytest.fixture(scope="session")
+def require_programs() -> Callable[..., Mapping[str, str]]:
+    """Skip what needs programs that are missing; fail if ``DASK_CTL_TEST_NO_SKIP`` is 1."""
+
+    def require(*programs: str, install: str) -> Mapping[str, str]:
+        # Daemons live where an ordinary user's PATH does not lead.
+        path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+        found = {program: shutil.which(program, path=path) for program in programs}
+        if missing := [program for program, where in found.items() if where is None]:
+            reason = f"{', '.join(missing)} not found; to install: {install}"
+            if NO_SKIP:
+                pytest.fail(reason, pytrace=False)
+            pytest.skip(reason)
+        return {program: where for program, where in found.items() if where}
+
+    return require
 
 
 @pytest.fixture(autouse=True)
