@@ -12,6 +12,8 @@ import time
 import weakref
 from typing import Any, Final
 
+from dask_ctl import kubernetes
+
 _RUNNER_JOIN_TIMEOUT: Final = 60.0
 _RUNNER_LEAVE_TIMEOUT: Final = 60.0
 
@@ -90,6 +92,14 @@ def _only_clients_left(dask_scheduler: Any) -> bool:
     return not dask_scheduler.workers and active <= len(dask_scheduler.client_comms) + 1
 
 
+def spare(cluster: Any) -> bool:
+    """Have `cluster` left running if it was there before; return whether it was."""
+    if not kubernetes.connected(cluster):
+        return False
+    cluster.shutdown_on_close = False
+    return True
+
+
 def undo(cluster: Any) -> None:
     """Close what was started, after a failure.
 
@@ -100,6 +110,7 @@ def undo(cluster: Any) -> None:
     """
     from distributed import Status
 
+    spare(cluster)
     # The status of a GatewayCluster is a text, and its ways of closing need no help.
     if getattr(cluster, "status", None) is Status.starting:
         # Cancelled half way: only a cluster that has failed closes what there is of it.

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import os
+import time
 import warnings
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from dask_ctl import check, closing, credentials, interrupts, jobs
+from dask_ctl import check, closing, credentials, interrupts, jobs, kubernetes
 from dask_ctl.exceptions import BackendError, DaskCtlError, DaskCtlWarning, InvalidSpecError
 from dask_ctl.main_module import leave_unguarded_script_alone
-from dask_ctl.resolved import ResolvedSpec
+from dask_ctl.resolved import Finding, ResolvedSpec
 from dask_ctl.runners import is_runner, prepared, ranks_exit_quietly
 from dask_ctl.target import has_cluster_interface, load
 from dask_ctl.variables import expand
@@ -118,6 +120,9 @@ class _Call:
         extra = {"asynchronous": True} if asynchronous else {}
         calling = ranks_exit_quietly() if self.runner else interrupts.deferred(self.name)
         with self._explained():
+            if not asynchronous:
+                for delay in kubernetes.until_name_is_free(self.target, self.kwargs):
+                    time.sleep(delay)
             try:
                 with calling as interrupted:
                     cluster = self.target(*self.args, **self.kwargs, **extra)
@@ -144,6 +149,7 @@ class _Call:
         """Scale or adapt a started cluster, and see to its end; close it if that fails."""
         with self._explained():
             try:
+                self._spare(cluster)
                 if self.scale is not None:
                     self._refuse_if_fixed(cluster)
                     cluster.scale(self.scale)
@@ -163,7 +169,10 @@ class _Call:
         """The same inside a running loop, which starts the cluster first."""
         with self._explained():
             try:
+                for delay in kubernetes.until_name_is_free(self.target, self.kwargs):
+                    await asyncio.sleep(delay)
                 started = await cluster
+                self._spare(started)
                 if self.scale is not None:
                     self._refuse_if_fixed(started)
                     await _settled(started.scale(self.scale))
@@ -171,9 +180,21 @@ class _Call:
                     self._refuse_if_fixed(started)
                     await _settled(started.adapt(**self.adapt))
             except BaseException:
+                closing.spare(cluster)
                 await _settled(cluster.close())
                 raise
         return started
+
+    def _spare(self, cluster: Any) -> None:
+        if closing.spare(cluster):
+            finding = Finding(
+                severity="warning",
+                problem=f"{self.name} connected to {cluster.name!r}, which was there before, "
+                "so it is left running",
+                remedy="for a cluster of its own, choose another name",
+                origin=self.resolved.origin,
+            )
+            warnings.warn(str(finding), DaskCtlWarning, stacklevel=5)
 
     def _refuse_misfits(self, kwargs: dict[str, Any]) -> None:
         for finding in check.fitting(self.resolved, self.target, self.args, kwargs):

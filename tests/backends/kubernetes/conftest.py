@@ -1,0 +1,104 @@
+"""A Kubernetes with Dask's operator for the length of the test run."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from kube_client import Kubernetes, wait_until
+
+from tests.conftest import NO_SKIP
+
+REAL = os.environ.get("DASK_CTL_TEST_KUBECONFIG")  # read here, since `isolated` removes DASK_*
+PACKAGES = ("aiohttp", "dask_kubernetes", "kopf", "kr8s")
+INSTALL = "pip install dask-kubernetes aiohttp"
+OPERATOR = ("run", "--all-namespaces", "-m", "dask_kubernetes.operator.controller")
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def require_packages() -> Callable[..., None]:
+    """Skip what needs packages that are missing; fail if ``DASK_CTL_TEST_NO_SKIP`` is 1."""
+
+    def require(*packages: str, install: str) -> None:
+        if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
+            reason = f"{', '.join(missing)} not found; to install: {install}"
+            if NO_SKIP:
+                pytest.fail(reason, pytrace=False)
+            pytest.skip(reason)
+
+    return require
+
+
+@pytest.fixture(scope="session")
+def api_server(require_packages: Callable[..., None]) -> Iterator[Callable[[], Path]]:
+    """Start API servers in memory, each with its kubeconfig; stop them at the end."""
+    require_packages(*PACKAGES, install=INSTALL)
+    with ExitStack() as at_end:
+
+        def start() -> Path:
+            folder = Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="kube-")))
+            log = at_end.enter_context((folder / "api.log").open("w"))
+            command = [sys.executable, HERE / "kube_api.py", folder]
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+            at_end.callback(process.wait, timeout=60)
+            assert process.stdin is not None
+            at_end.callback(process.stdin.close)
+            kubeconfig = folder / "kubeconfig"
+            wait_until(kubeconfig.exists, "the API server listens")
+            return kubeconfig
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(
+    require_packages: Callable[..., None], request: pytest.FixtureRequest
+) -> Iterator[Path]:
+    """Find a Kubernetes on which Dask's operator runs.
+
+    That is the real cluster that ``DASK_CTL_TEST_KUBECONFIG`` names, where the operator and the
+    namespace ``bar`` are expected to be there, or else an API server in memory.
+    """
+    require_packages(*PACKAGES, install=INSTALL)
+    if REAL:
+        yield Path(REAL)
+        return
+    path = request.getfixturevalue("api_server")()
+    with (path.parent / "operator.log").open("w") as log:
+        operator = subprocess.Popen(
+            [sys.executable, "-m", "kopf", *OPERATOR],
+            env={**os.environ, "KUBECONFIG": str(path)},
+            stdout=log,
+            stderr=log,
+        )
+        yield path
+        operator.terminate()
+        operator.wait(timeout=60)
+
+
+@pytest.fixture
+def kubernetes(
+    kubeconfig: Path,
+    isolated: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Kubernetes]:
+    """Use Kubernetes, and leave nothing in it: no object, no process."""
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    # Outside of Kubernetes no Service has a name; without this the client tries for 20 seconds.
+    monkeypatch.setenv("DASK_KUBERNETES__PORT_FORWARD_CLUSTER_IP", "true")
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__N_WORKERS", "2")
+    kubernetes = Kubernetes(kubeconfig)
+    yield kubernetes
+    try:
+        wait_until(lambda: not kubernetes.left(), "nothing is left")
+        wait_until(lambda: not kubernetes.processes(), "every process has ended")
+    finally:
+        kubernetes.delete()

@@ -1,0 +1,69 @@
+"""What the tests ask of Kubernetes and of the machine."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+NAME, NAMESPACE = "foo", "bar"  # as in the example
+
+
+class Kubernetes:
+    """An API server, and the cluster ``foo`` in its namespace ``bar``."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        import kr8s
+        from kr8s.objects import Deployment, Pod, ReplicaSet, Service, new_class
+
+        group = "kubernetes.dask.org/v1"
+        self.kubeconfig = kubeconfig
+        self._api = kr8s.api(kubeconfig=str(kubeconfig), namespace=NAMESPACE)
+        self.cluster_kind = new_class("DaskCluster", group)
+        self._named = [self.cluster_kind, new_class("DaskAutoscaler", group)]
+        worker_group = new_class("DaskWorkerGroup", group)
+        self._labelled = [worker_group, Deployment, ReplicaSet, Service, Pod]
+
+    def clusters(self) -> list[Any]:
+        return self._get(self.cluster_kind, field_selector=f"metadata.name={NAME}")
+
+    def left(self) -> list[Any]:
+        """Every object of the cluster."""
+        return [
+            found
+            for kinds, selection in (
+                (self._named, {"field_selector": f"metadata.name={NAME}"}),
+                (self._labelled, {"label_selector": f"dask.org/cluster-name={NAME}"}),
+            )
+            for kind in kinds
+            for found in self._get(kind, **selection)
+        ]
+
+    def delete(self) -> None:
+        for cluster in self.clusters():
+            cluster.delete()
+
+    def processes(self) -> list[int]:
+        """The processes of the pods, if they run on this machine."""
+        return [pid for pid, folder in folders() if folder == str(self.kubeconfig.parent)]
+
+    def _get(self, kind: Any, **selection: str) -> list[Any]:
+        return list(self._api.get(kind, namespace=NAMESPACE, **selection))
+
+
+def folders() -> Iterator[tuple[int, str]]:
+    """All processes of this machine with their current directories."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            yield int(process.name), os.readlink(process / "cwd")
+        except OSError:  # it has ended, or belongs to somebody else
+            continue
+
+
+def wait_until(done: Callable[[], object], what: str, timeout: float = 60) -> None:
+    deadline = time.monotonic() + timeout
+    while not done():
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
+        time.sleep(0.05)
