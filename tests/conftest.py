@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import dask.config
 import pytest
@@ -20,19 +21,24 @@ ROOT = Path(__file__).parents[1]
 NO_SKIP = os.environ.get("DASK_CTL_TEST_NO_SKIP") == "1"
 
 
+def unavailable(reason: str, install: str) -> NoReturn:
+    """Skip what cannot run on this machine; fail if ``DASK_CTL_TEST_NO_SKIP`` is 1."""
+    told = f"{reason}; to install: {install}"
+    if NO_SKIP:
+        pytest.fail(told, pytrace=False)
+    pytest.skip(told)
+
+
 @pytest.fixture(scope="session")
 def require_programs() -> Callable[..., Mapping[str, str]]:
-    """Skip what needs programs that are missing; fail if ``DASK_CTL_TEST_NO_SKIP`` is 1."""
+    """Where programs are; `unavailable` if some are missing."""
 
     def require(*programs: str, install: str) -> Mapping[str, str]:
         # Daemons live where an ordinary user's PATH does not lead.
         path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
         found = {program: shutil.which(program, path=path) for program in programs}
         if missing := [program for program, where in found.items() if where is None]:
-            reason = f"{', '.join(missing)} not found; to install: {install}"
-            if NO_SKIP:
-                pytest.fail(reason, pytrace=False)
-            pytest.skip(reason)
+            unavailable(f"{', '.join(missing)} not found", install)
         return {program: where for program, where in found.items() if where}
 
     return require
