@@ -56,6 +56,7 @@ def until_name_is_free(target: Any, kwargs: Mapping[str, Any]) -> Iterator[float
 
 def _remains(name: str, namespace: str | None) -> list[str]:
     """What there is of a cluster that is being deleted, or was."""
+    import kr8s
     from kr8s.objects import Deployment, Pod, Service, new_class
 
     group = "kubernetes.dask.org/v1"
@@ -64,21 +65,22 @@ def _remains(name: str, namespace: str | None) -> list[str]:
     cluster, worker_group, autoscaler = (
         new_class(kind, group) for kind in ("DaskCluster", "DaskWorkerGroup", "DaskAutoscaler")
     )
-    for found in _listed(cluster, namespace, field_selector=of_that_name):
+    api = kr8s.api()
+    for found in _listed(api, cluster, namespace, field_selector=of_that_name):
         alive = "deletionTimestamp" not in found.metadata
         return [] if alive else [f"DaskCluster {name}"]
-    parts = _listed(autoscaler, namespace, field_selector=of_that_name)
+    parts = _listed(api, autoscaler, namespace, field_selector=of_that_name)
     for kind in (worker_group, Deployment, Service, Pod):
-        parts += _listed(kind, namespace, label_selector=of_that_cluster)
+        parts += _listed(api, kind, namespace, label_selector=of_that_cluster)
     return [f"{part.kind} {part.name}" for part in parts]
 
 
-def _listed(kind: Any, namespace: str | None, **selection: str) -> list[Any]:
+def _listed(api: Any, kind: Any, namespace: str | None, **selection: str) -> list[Any]:
     import kr8s
 
     # What may not be listed cannot be waited for, and what is wrong the class itself says best.
     with suppress(kr8s.ServerError):
-        return list(kr8s.get(kind, namespace=namespace, **selection))
+        return list(api.get(kind, namespace=namespace, **selection))
     return []
 
 

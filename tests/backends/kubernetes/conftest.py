@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from kube_client import Kubernetes, wait_until
 
-from tests.conftest import NO_SKIP
+from tests.conftest import unavailable
 
 REAL = os.environ.get("DASK_CTL_TEST_KUBECONFIG")  # read here, since `isolated` removes DASK_*
 PACKAGES = ("aiohttp", "dask_kubernetes", "kopf", "kr8s")
@@ -23,24 +23,15 @@ OPERATOR = ("run", "--all-namespaces", "-m", "dask_kubernetes.operator.controlle
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="session")
-def require_packages() -> Callable[..., None]:
-    """Skip what needs packages that are missing; fail if ``DASK_CTL_TEST_NO_SKIP`` is 1."""
-
-    def require(*packages: str, install: str) -> None:
-        if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
-            reason = f"{', '.join(missing)} not found; to install: {install}"
-            if NO_SKIP:
-                pytest.fail(reason, pytrace=False)
-            pytest.skip(reason)
-
-    return require
+def require_packages() -> None:
+    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
+        unavailable(f"{', '.join(missing)} not found", INSTALL)
 
 
 @pytest.fixture(scope="session")
-def api_server(require_packages: Callable[..., None]) -> Iterator[Callable[[], Path]]:
+def api_server() -> Iterator[Callable[[], Path]]:
     """Start API servers in memory, each with its kubeconfig; stop them at the end."""
-    require_packages(*PACKAGES, install=INSTALL)
+    require_packages()
     with ExitStack() as at_end:
 
         def start() -> Path:
@@ -59,15 +50,13 @@ def api_server(require_packages: Callable[..., None]) -> Iterator[Callable[[], P
 
 
 @pytest.fixture(scope="session")
-def kubeconfig(
-    require_packages: Callable[..., None], request: pytest.FixtureRequest
-) -> Iterator[Path]:
+def kubeconfig(request: pytest.FixtureRequest) -> Iterator[Path]:
     """Find a Kubernetes on which Dask's operator runs.
 
     That is the real cluster that ``DASK_CTL_TEST_KUBECONFIG`` names, where the operator and the
     namespace ``bar`` are expected to be there, or else an API server in memory.
     """
-    require_packages(*PACKAGES, install=INSTALL)
+    require_packages()
     if REAL:
         yield Path(REAL)
         return
