@@ -69,12 +69,17 @@ class Starting:
     def __init__(self, cluster: Any, call: _Call) -> None:
         self._cluster = cluster
         self._call = call
+        self._started = False
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._start().__await__()
 
     async def _start(self) -> Any:
-        return await self._call.bring_up_async(self._cluster)
+        if self._started:  # a Client awaits its cluster again, which must not scale it again
+            return await self._cluster
+        started = await self._call.bring_up_async(self._cluster)
+        self._started = True
+        return started
 
     async def __aenter__(self) -> Any:
         return await self

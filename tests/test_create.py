@@ -284,6 +284,21 @@ def test_asynchronous_with() -> None:
     assert cluster.status.name == "closed"
 
 
+def test_asynchronous_scales_once() -> None:
+    """Awaiting again, as a Client does, leaves alone what was scaled since."""
+
+    async def main() -> int:
+        cluster = create_cluster({**THREADS, "scale": 2}, asynchronous=True)
+        await cluster
+        cluster.scale(0)
+        async with Client(cluster, asynchronous=True):
+            wanted = len(cluster.worker_spec)
+        await cluster.close()
+        return wanted
+
+    assert asyncio.run(main()) == 0
+
+
 def test_asynchronous_like_the_class_itself() -> None:
     """What is returned can be handed to a Client and closed without being awaited first."""
 
