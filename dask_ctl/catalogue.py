@@ -13,7 +13,8 @@ import dask.config
 from dask_ctl.document import parse, read
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlError, InvalidSpecError
 from dask_ctl.located import Located, Origin, Source
-from dask_ctl.resolve import ENDINGS, FILE_NAME, Configuration, Places, resolve
+from dask_ctl.places import ENDINGS, FILE_NAME, Places
+from dask_ctl.resolve import Configuration, resolve
 from dask_ctl.resolved import ResolvedSpec
 
 

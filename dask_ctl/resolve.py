@@ -6,11 +6,8 @@ Pure: the configuration, the folders and the environment come in as arguments.
 from __future__ import annotations
 
 import os
-import re
-import stat
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -19,12 +16,12 @@ import dask.config
 
 from dask_ctl import config
 from dask_ctl.defaults import DEFAULTS, NAMESPACE
-from dask_ctl.document import parse, read
 from dask_ctl.exceptions import (
     DaskClusterConfigNotFound,
     InvalidSpecError,
 )
 from dask_ctl.located import KeyPath, Located, Origin, Source, dotted, locate, merge
+from dask_ctl.places import FILE_NAME, Places, is_path
 from dask_ctl.resolved import Finding, Overridden, ResolvedSpec
 from dask_ctl.spec import (
     build,
@@ -35,63 +32,7 @@ from dask_ctl.spec import (
     names_target,
 )
 
-FILE_NAME: Final = "dask-cluster.yaml"
-ENDINGS: Final = (".yaml", ".yml", ".json")
 FALLBACK: Final = {"module": "dask.distributed", "class": "LocalCluster"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Places:
-    """Where spec files are looked for, and who may own the one found without being named.
-
-    Parameters
-    ----------
-    cwd : Path
-        The current directory.
-    user : Path
-        The user's spec folder.
-    system : tuple of Path
-        The system's spec folders.
-    owners : frozenset of int
-        The user ids that are trusted with an implicit file.
-    env : mapping
-        The environment, for ``~`` and ``$NAME`` in paths.
-    """
-
-    cwd: Path
-    user: Path
-    system: tuple[Path, ...] = ()
-    owners: frozenset[int] = frozenset()
-    env: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def here(cls) -> Places:
-        """Those of this process."""
-        import platformdirs
-
-        owners = set()
-        if hasattr(os, "getuid"):
-            owners = {os.getuid(), 0}
-            script = getattr(sys.modules.get("__main__"), "__file__", None)
-            if script and os.path.exists(script):
-                owners.add(os.stat(script).st_uid)
-        site = platformdirs.site_config_dir("dask-ctl", appauthor=False, multipath=True)
-        return cls(
-            cwd=_cwd(),
-            user=Path(platformdirs.user_config_dir("dask-ctl", appauthor=False)),
-            system=tuple(map(Path, site.split(os.pathsep))),
-            owners=frozenset(owners),
-            env=os.environ,
-        )
-
-    @property
-    def folders(self) -> tuple[Path, ...]:
-        """All of them, in the order of the search."""
-        return (self.cwd, self.user, *self.system)
-
-    def show(self, path: Path) -> str:
-        """A path as messages name it: short where it lies in the current directory."""
-        return path.name if path.parent == self.cwd else str(path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +170,7 @@ class _Cascade:
         """What each source gives, from the highest, and whether it was given whole in code."""
         if argument is not None:
             plain = os.fspath(argument) if isinstance(argument, os.PathLike) else argument
-            if isinstance(argument, os.PathLike) and not _is_path(str(plain)):
+            if isinstance(argument, os.PathLike) and not is_path(str(plain)):
                 plain = os.path.join(os.curdir, plain)
             yield locate(plain, asked_by), True
         unset: Origin | None = None
@@ -249,8 +190,8 @@ class _Cascade:
         """Check what a source gives; None if it names a spec that falls back."""
         if isinstance(source.value, Path):
             if source.value.parent == self.places.cwd:
-                self._trust(source.value)
-            tree = self._file(source.value, None)
+                self.places.require_trust(source.value)
+            tree = self.places.load(source.value, None)
             return _Layer(tree, final=names_target(tree))
         if isinstance(source.value, str):
             tree_or_none = self._named(source)
@@ -329,11 +270,13 @@ class _Cascade:
                 "is empty", remedy="name a spec, or unset it", origin=source.origin
             )
         try:
-            if not _is_path(text):
+            if not is_path(text):
                 inline = self._from_cluster_specs(text, source.origin)
                 if inline is not None:
                     return inline
-            return self._complete(self._file(self._find(text, source.origin), source.origin))
+            return self._complete(
+                self.places.load(self.places.find(text, source.origin), source.origin)
+            )
         except DaskClusterConfigNotFound:
             if not self.fallback:
                 raise
@@ -377,61 +320,6 @@ class _Cascade:
     def _complete(self, tree: Located) -> Located:
         build(tree)  # a spec that was named must stand on its own
         return tree
-
-    def _find(self, text: str, asked_by: Origin) -> Path:
-        if _is_path(text):
-            path = Path(_expand(text, self.places.env))
-            names = [str(path)]
-        else:
-            names = [text + ending for ending in ENDINGS] + [text]
-        candidates = [
-            folder / name
-            for group in ([names] if _is_path(text) else [names[:-1], names[-1:]])
-            for folder in self.places.folders
-            for name in group
-        ]
-        candidates = list(dict.fromkeys(candidates))
-        for candidate in candidates:
-            if os.path.lexists(candidate):
-                return candidate
-        what = f"spec file {text!r}" if _is_path(text) else f"a spec named {text!r}"
-        places = "" if _is_path(text) else "ctl.cluster-specs, "
-        raise DaskClusterConfigNotFound(
-            f"{what} does not exist (looked at {places}{', '.join(map(str, candidates))})",
-            remedy="create it, or name another",
-            origin=asked_by,
-        )
-
-    def _file(self, path: Path, asked_by: Origin | None) -> Located:
-        shown = self.places.show(path)
-        try:
-            text = read(path)
-        except (DaskClusterConfigNotFound, InvalidSpecError) as error:
-            raise type(error)(error.problem, remedy=error.remedy, origin=shown) from None
-        return check_layer(parse(text, shown, Source.FILE, asked_by), in_file=True)
-
-    def _trust(self, path: Path) -> None:
-        """Refuse an implicit file that somebody else may have put there."""
-        if os.name != "posix":
-            return
-        try:
-            status = path.stat()
-        except OSError:
-            return  # reading it says why
-        shown = self.places.show(path)
-        remedy = f"name it if you trust it: create_cluster({shown!r})"
-        if status.st_uid not in self.places.owners:
-            raise InvalidSpecError(
-                f"belongs to another user (uid {status.st_uid}), and a spec is code",
-                remedy=remedy,
-                origin=shown,
-            )
-        if status.st_mode & stat.S_IWOTH:
-            raise InvalidSpecError(
-                "is writable by everybody, and a spec is code",
-                remedy=f"chmod o-w {shown}, or {remedy}",
-                origin=shown,
-            )
 
     # -- messages ------------------------------------------------------------------------
 
@@ -478,36 +366,16 @@ def _yaml_traps(tree: Located, path: KeyPath = ()) -> Iterator[Finding]:
         )
 
 
-def _cwd() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError:  # deleted under us
-        return Path(os.curdir)
-
-
 def _target(tree: Located) -> tuple[Any, Any]:
     module, name = tree.get("module"), tree.get("class")
     return module and module.value, name and name.value
 
 
-def _is_path(text: str) -> bool:
-    separators = {"/", os.sep, os.altsep} - {None}
-    return text.lower().endswith(ENDINGS) or any(s in text for s in separators if s)
-
-
-def _expand(text: str, env: Mapping[str, str]) -> str:
-    """Expand ``~``, ``$NAME`` and ``${NAME}``; what is not set stays as it is."""
-    expanded = re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda m: env.get(m[1] or m[2], m[0]), text)
-    if expanded == "~" or expanded.startswith("~/"):
-        return env.get("HOME", os.path.expanduser("~")) + expanded[1:]
-    return os.path.expanduser(expanded)
-
-
 def _via(part: Located, via: Origin) -> Located:
     """The same tree, remembering what named it."""
-    origin = Origin(part.origin.source, part.origin.place, part.origin.line, via)
-    if isinstance(part.value, dict):
-        return Located({key: _via(value, via) for key, value in part.value.items()}, origin)
-    if isinstance(part.value, list):
-        return Located([_via(value, via) for value in part.value], origin)
-    return Located(part.value, origin)
+    value = part.value
+    if isinstance(value, dict):
+        value = {key: _via(inner, via) for key, inner in value.items()}
+    elif isinstance(value, list):
+        value = [_via(inner, via) for inner in value]
+    return replace(part, value=value, origin=replace(part.origin, via=via))

@@ -20,7 +20,8 @@ from dask_ctl.config import Change
 from dask_ctl.document import parse
 from dask_ctl.exceptions import DaskCtlError
 from dask_ctl.located import Origin, Source, locate
-from dask_ctl.resolve import Configuration, Places, resolve
+from dask_ctl.places import Places
+from dask_ctl.resolve import Configuration, resolve
 from dask_ctl.spec import KEYS
 
 TIMES = int(os.environ.get("DASK_CTL_TEST_EXAMPLES", "1"))
