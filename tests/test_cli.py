@@ -14,6 +14,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from dask_ctl import resolve_spec
 from dask_ctl.cli import cluster
 from tests.conftest import ROOT
 
@@ -58,6 +59,17 @@ def test_show(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert yaml.safe_load(shown.stdout)["kwargs"] == {"n_workers": 40, "name": "mine"}
     assert (shown.stderr, shown.exit_code) == ("", 0)
+
+
+def test_python_shows_the_same(project: Path) -> None:
+    """A resolved spec prints as `spec show` does, and is a table in a notebook."""
+    (project / "dask-cluster.yaml").write_text(SPEC + "  name: <b>\n  password: t0p\n")
+    resolved = resolve_spec()
+    assert f"{resolved}\n" == run("spec", "show").stdout
+    table = resolved._repr_html_()
+    assert "<td>file: dask-cluster.yaml:5</td>" in table
+    assert "&lt;b&gt;" in table
+    assert "t0p" not in f"{resolved}{table}"
 
 
 @pytest.mark.usefixtures("project")
