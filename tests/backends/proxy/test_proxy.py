@@ -16,10 +16,17 @@ from somebody import Somebody
 
 from dask_ctl import BackendError, InvalidSpecError, create_cluster
 from dask_ctl.proxy import ProxyCluster
-from tests.backends.scripts import ANSWER, ASYNCHRONOUS, SCRIPT, Scripts, wait_until
+from tests.backends.scripts import (
+    ANSWER,
+    ASYNCHRONOUS,
+    SCRIPT,
+    WORK_FOR_EVER,
+    Scripts,
+    wait_until,
+)
 
 # The worker goes on after the script, and so does its task.
-WORK_A_WHILE = "import time\nclient.submit(time.sleep, 15).result()\n"
+WORK_A_WHILE = WORK_FOR_EVER.replace("3600", "15")
 
 
 def spec(**kwargs: Any) -> dict[str, Any]:
