@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 import dask.config
@@ -28,6 +30,14 @@ def unavailable(reason: str, install: str) -> NoReturn:
     if NO_SKIP:
         pytest.fail(told, pytrace=False)
     pytest.skip(told)
+
+
+def require_package(module: str, distribution: str) -> ModuleType:
+    """Import a package; `unavailable` if it is missing."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError:
+        unavailable(f"{module} is not installed", f"pip install {distribution}")
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from distributed.deploy.spec import SpecCluster
 
 from dask_ctl import create_cluster
 from dask_ctl.exceptions import BackendError, InvalidSpecError
-from tests.conftest import ROOT
+from tests.conftest import ROOT, require_package
 
 SCRIPT = ROOT / "docs" / "examples" / "myscript.py"
 ANSWER = "[0, 2, 4, 6, 8, 10, 12, 14, 16, 18]\n"
@@ -428,8 +428,8 @@ def test_logs_which_backend_and_from_where(caplog: pytest.LogCaptureFixture) -> 
 
 def test_notebook(isolated: Path) -> None:
     """The plain call and the awaited one work in a real Jupyter kernel."""
-    nbformat = pytest.importorskip("nbformat", reason="pip install nbclient ipykernel")
-    nbclient = pytest.importorskip("nbclient", reason="pip install nbclient ipykernel")
+    nbformat = require_package("nbformat", "nbclient ipykernel")
+    nbclient = require_package("nbclient", "nbclient ipykernel")
     cells = [
         f"import dask_ctl\ncluster = dask_ctl.create_cluster({THREADS!r})",
         (

@@ -10,6 +10,7 @@ import pytest
 
 from dask_ctl import check_spec, resolve_spec
 from tests.backends.scripts import EXAMPLES, SCRIPT, Scripts
+from tests.conftest import require_package
 
 NEEDS = {
     "coiled": ("coiled", "no token of Coiled is configured; run 'coiled login' once"),
@@ -40,7 +41,7 @@ def cloud(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     name: str = request.param
     module, _ = NEEDS[name]
     package = module.partition(".")[0].replace("_", "-")
-    pytest.importorskip(module, reason=f"pip install {package}")
+    require_package(module, package)
     for variable in [v for v in os.environ if v.startswith(("AWS_", "COILED_", "BOTO_"))]:
         monkeypatch.delenv(variable)
     return name
@@ -94,6 +95,6 @@ def test_a_configured_token_is_found() -> None:
 
     from dask_ctl.credentials import require
 
-    coiled = pytest.importorskip("coiled", reason="pip install coiled")
+    coiled = require_package("coiled", "coiled")
     with dask.config.set({"coiled.token": "a-token"}):
         require(coiled.Cluster, {})

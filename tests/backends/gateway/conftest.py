@@ -16,6 +16,7 @@ import pytest
 from gateway_server import Server
 
 from tests.backends.scripts import Scripts, wait_until
+from tests.conftest import require_package
 
 INSTALL = "pip install dask-gateway 'dask-gateway-server[local]'"
 CONFIGURATION = """
@@ -38,6 +39,7 @@ def server(require_programs: Callable[..., Mapping[str, str]]) -> Iterator[Serve
     with pytest.MonkeyPatch.context() as monkeypatch, socket.socket() as probe:
         bin_ = str(Path(sys.executable).parent)
         monkeypatch.setenv("PATH", bin_, prepend=os.pathsep)
+        require_package("dask_gateway", "dask-gateway")
         program = require_programs("dask-gateway-server", install=INSTALL)["dask-gateway-server"]
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"

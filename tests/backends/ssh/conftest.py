@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.backends.scripts import Scripts, wait_until
+from tests.conftest import require_package
 
 INSTALL = "apt-get install -y --no-install-recommends openssh-server openssh-client"
 
@@ -39,7 +40,7 @@ def ssh(
     require_programs: Callable[..., Mapping[str, str]],
 ) -> Iterator[Scripts]:
     """Use the example spec, with three times this machine for its hosts."""
-    pytest.importorskip("asyncssh", reason="pip install asyncssh")
+    require_package("asyncssh", "asyncssh")
     programs = require_programs("sshd", "ssh-keygen", install=INSTALL)
     folder = tmp_path / "sshd"
     folder.mkdir()
