@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, own_words
 
 EXAMPLES = ROOT / "docs" / "examples"
 SCRIPT = EXAMPLES / "myscript.py"
@@ -106,7 +106,7 @@ class Scripts:
             self.kill_all()
             out, err = process.communicate()
             pytest.fail(f"not done after {timeout:g} s: {command}\n{out}\n{err}")
-        return subprocess.CompletedProcess(command, process.returncode, out, err)
+        return subprocess.CompletedProcess(command, process.returncode, out, own_words(err))
 
     def python(self, script: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a script with Python to its end."""
@@ -124,7 +124,7 @@ class Scripts:
             self.kill_all()
             out, err = process.communicate()
             pytest.fail(f"not done 60 s after Ctrl-C: {process.args}\n{out}\n{err}")
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, own_words(err))
 
     def processes(self) -> dict[int, str]:
         """Give the living processes of this home, started by whomever, and their commands."""

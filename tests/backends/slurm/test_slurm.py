@@ -115,8 +115,9 @@ def test_interrupt_while_jobs_are_submitted_leaves_nothing(
     process = slurm_cluster.start(sys.executable, longer_script(slurm_cluster, WAIT_FOR_EVER))
     wait_until(slurm_cluster.queue, "the first job is queued")
     _, err = interrupt(process)
-    # A job whose sbatch was interrupted before it ran may be an error in the log: no job is lost.
-    assert err.splitlines()[-1] == "KeyboardInterrupt", err
+    # Where the script is by then is chance, and its client may have more to say; the fixture sees
+    # to it that no job is left.
+    assert "KeyboardInterrupt" in err.splitlines(), err
 
 
 def test_refused_jobs_are_an_error_that_says_why(

@@ -18,6 +18,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.conftest import own_words
+
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "docs" / "examples"
 
@@ -190,7 +192,7 @@ class Slurm:
             self.kill_all()
             out, err = process.communicate()
             pytest.fail(f"not done after {timeout:g} s: {command}\n{out}\n{err}")
-        return subprocess.CompletedProcess(command, process.returncode, out, err)
+        return subprocess.CompletedProcess(command, process.returncode, out, own_words(err))
 
     def run_batch(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Submit a batch job of four tasks with ``sbatch``, and wait for its end."""
