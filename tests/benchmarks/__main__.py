@@ -148,22 +148,15 @@ def benchmark_resolve(folder: Path) -> None:
     """Compare the reading of 100 files with dask's own reading of them."""
     from dask_ctl import resolve_spec
 
-    configure(folder / "files", 100)
-    paths = list(dask.config.paths)
-    ours, theirs = in_turn(
-        lambda: timed(resolve_spec),
-        lambda: timed(lambda: dask.config.collect(paths=paths, env={})),
-        rounds=15,
-    )
-    report("resolve_spec() / dask.config.collect(), 100 files", ours, theirs, 1.5)
-    configure(folder / "all", 100, everywhere=True)
-    paths = list(dask.config.paths)
-    ours, theirs = in_turn(
-        lambda: timed(resolve_spec),
-        lambda: timed(lambda: dask.config.collect(paths=paths, env={})),
-        rounds=15,
-    )
-    report("the same, each file with a key of ctl", ours, theirs, 1.5)
+    for what, everywhere in ("one", False), ("each", True):
+        configure(folder / what, 100, everywhere=everywhere)
+        paths = list(dask.config.paths)
+        ours, theirs = in_turn(
+            lambda: timed(resolve_spec),
+            partial(timed, partial(dask.config.collect, paths=paths, env={})),
+            rounds=15,
+        )
+        report(f"resolve_spec() / dask.config.collect(), {what} of 100 files", ours, theirs, 1.5)
 
 
 def benchmark_growth(folder: Path) -> None:
