@@ -79,5 +79,17 @@ class BackendError(DaskCtlError, RuntimeError):
     exit_code = 5
 
 
+class NoSuchClusterError(DaskCtlError, LookupError):
+    """No running cluster has the name that was asked for."""
+
+    exit_code = 6
+
+
+class DiscoveryError(DaskCtlError, RuntimeError):
+    """A discovery method that was asked for could not say which clusters there are."""
+
+    exit_code = 7
+
+
 class DaskCtlWarning(UserWarning):
-    """Something configured is ignored, or is not read as it looks."""
+    """Something is not as it looks: configuration is ignored, a discovery method fails."""

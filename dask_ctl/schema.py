@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import keyword
-from typing import Any
+from typing import Any, Final
 
 from dask_ctl.spec import DESCRIPTIONS, KEYS, VERSIONS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_WORDS: Final = {"type": ["array", "string", "null"], "items": {"type": "string"}}
 
 
 def dump(schema: dict[str, Any]) -> str:
@@ -51,6 +53,26 @@ def namespace_schema() -> dict[str, Any]:
                     "cluster-kwargs": {
                         **kwargs,
                         "description": "Keyword arguments laid over those of every spec.",
+                    },
+                    "disable-discovery": {
+                        "description": "Discovery methods that are not used.",
+                        **_WORDS,
+                    },
+                    "discovery": {
+                        "description": "How running clusters are found.",
+                        "type": ["object", "null"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "timeout": {
+                                "description": "How long a method may take: 5s",
+                                "type": ["string", "number", "null"],
+                                "exclusiveMinimum": 0,
+                            },
+                            "schedulers": {
+                                "description": "Addresses of schedulers to look for.",
+                                **_WORDS,
+                            },
+                        },
                     },
                 },
             }
