@@ -13,7 +13,7 @@ from dask_ctl.located import KeyPath, Located, dotted
 from dask_ctl.resolve import resolve
 from dask_ctl.resolved import Finding, ResolvedSpec
 from dask_ctl.runners import is_runner
-from dask_ctl.target import load
+from dask_ctl.target import load_from
 from dask_ctl.variables import expand
 
 
@@ -69,8 +69,7 @@ def _findings(resolved: ResolvedSpec, env: Mapping[str, str]) -> Iterator[Findin
     if broken:
         return  # what is not known cannot be checked
     try:
-        module, name = (expand(tree.value[key], (key,), env) for key in ("module", "class"))
-        target = load(module, name, tree.origin_of(("module",)), tree.origin_of(("class",)))
+        target = load_from(tree, env)
     except DaskCtlError as error:
         yield Finding.of(error)
         return

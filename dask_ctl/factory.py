@@ -17,14 +17,18 @@ from dask_ctl.exceptions import BackendError, DaskCtlError, DaskCtlWarning, Inva
 from dask_ctl.main_module import leave_unguarded_script_alone
 from dask_ctl.resolved import Finding, ResolvedSpec
 from dask_ctl.runners import is_runner, prepared, ranks_exit_quietly
-from dask_ctl.target import has_cluster_interface, load
+from dask_ctl.target import has_cluster_interface, load_from
 from dask_ctl.variables import expand
 
 logger = logging.getLogger("dask_ctl")
 
 
 def create(
-    resolved: ResolvedSpec, *, asynchronous: bool = False, env: Mapping[str, str] | None = None
+    resolved: ResolvedSpec,
+    *,
+    asynchronous: bool = False,
+    env: Mapping[str, str] | None = None,
+    ledger: jobs.Ledger | None = None,
 ) -> Any:
     """Make the cluster that a spec describes.
 
@@ -36,6 +40,8 @@ def create(
         Whether the cluster is made for a running event loop.
     env : mapping, optional
         The environment for ``${env:...}``; by default that of the process.
+    ledger : Ledger, optional
+        Where jobs of a batch system are written down.
 
     Returns
     -------
@@ -49,7 +55,7 @@ def create(
     BackendError
         If the backend cannot be imported, called or started. Nothing is left of it.
     """
-    call = _Call(resolved, os.environ if env is None else env)
+    call = _Call(resolved, os.environ if env is None else env, ledger)
     logger.info("creating %s from %s", call.name, resolved.origin)
     leave_unguarded_script_alone()
     cluster = call.make(asynchronous=asynchronous)
@@ -98,7 +104,9 @@ class Starting:
 class _Call:
     """One call of what a spec names: checked, expanded, and undone if it fails."""
 
-    def __init__(self, resolved: ResolvedSpec, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, resolved: ResolvedSpec, env: Mapping[str, str], ledger: jobs.Ledger | None
+    ) -> None:
         self.resolved = resolved
         values = {
             key: expand(part, (key,), env)
@@ -106,19 +114,16 @@ class _Call:
             if key not in ("args", "kwargs")
         }
         self.name = f"{values['module']}.{values['class']}"
-        self.target = load(
-            values["module"],
-            values["class"],
-            resolved.origin_of("module"),
-            resolved.origin_of("class"),
-        )
+        self.target = load_from(resolved.tree, env)
         self.scale, self.adapt = values.get("scale"), values.get("adapt")
         self.runner = is_runner(self.target)
         self.args, kwargs = check.arguments(resolved.tree, env)
         self._refuse_misfits(kwargs)
         with self._explained():
             credentials.require(self.target, kwargs)
-            self.kwargs = jobs.keeping_track(self.target, prepared(self.target, kwargs, env))
+            self.kwargs = jobs.keeping_track(
+                self.target, prepared(self.target, kwargs, env), ledger
+            )
 
     def make(self, *, asynchronous: bool) -> Any:
         """Call the target."""

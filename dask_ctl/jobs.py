@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
+import subprocess
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, Protocol
 
 from dask_ctl.signature import inherits
 
+_TIMEOUT: Final = 30.0  # seconds
+# What prints a job while it is in the queue, by what cancels it.
+_ASKING: Final = {
+    "scancel": ("squeue", "--noheader", "--jobs"),
+    "qdel": ("qstat", "-j"),
+}
 
-def keeping_track(target: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+
+class Ledger(Protocol):
+    """Where the jobs are written down that must be cancelled if their owner cannot."""
+
+    def submitted(self, job_id: str, cancel: list[str]) -> None:
+        """A job is in the queue; `cancel` is the command that takes it out."""
+
+    def cancelled(self, job_id: str) -> None:
+        """It has been taken out."""
+
+
+def keeping_track(
+    target: Any, kwargs: Mapping[str, Any], ledger: Ledger | None = None
+) -> dict[str, Any]:
     """The keyword arguments to call a cluster class with, so that Ctrl-C loses no job.
 
     dask-jobqueue runs ``sbatch`` and its like in the script's process group, where Ctrl-C in a
@@ -23,6 +44,8 @@ def keeping_track(target: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         What the spec names; for all but dask-jobqueue's clusters nothing changes.
     kwargs : mapping
         The keyword arguments of the spec.
+    ledger : Ledger, optional
+        Where to write down each job.
     """
     if not _has_jobs(target):
         return dict(kwargs)
@@ -37,8 +60,15 @@ def keeping_track(target: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
             output: str = await job_cls._call(cmd, **options)  # noqa: SLF001
             return output
 
+        async def start(self) -> None:
+            await super().start()
+            if ledger is not None and self.job_id and self.cancel_command:
+                ledger.submitted(self.job_id, [*shlex.split(self.cancel_command), self.job_id])
+
         async def close(self) -> None:
             await super().close()
+            if ledger is not None and self.job_id:
+                ledger.cancelled(self.job_id)
             # SpecCluster's own close asserts it, of each job that anything still refers to.
             self.status = Status.closed
 
@@ -62,6 +92,45 @@ def submit(cluster: Any) -> None:
         await asyncio.gather(*cluster.workers.values())
 
     cluster.sync(submitted)
+
+
+def cancel(command: list[str]) -> str | None:
+    """Take a job out of its queue; what went wrong, or None.
+
+    Parameters
+    ----------
+    command : list of str
+        As its `Ledger` was told.
+    """
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return (done.stderr or done.stdout).strip() or "it failed" if done.returncode else None
+
+
+def queued(job_id: str, cancel: list[str]) -> bool:
+    """Whether a job that was cancelled is still in its queue, where that can be asked.
+
+    Parameters
+    ----------
+    job_id : str
+        The job.
+    cancel : list of str
+        The command that cancelled it, which tells the batch system.
+    """
+    asking = _ASKING.get(cancel[0])
+    if asking is None:
+        return False
+    try:
+        done = subprocess.run(
+            [*asking, job_id], capture_output=True, text=True, timeout=_TIMEOUT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0 and bool(done.stdout.strip())
 
 
 def _has_jobs(cluster_class: Any) -> bool:

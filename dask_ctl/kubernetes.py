@@ -54,6 +54,42 @@ def until_name_is_free(target: Any, kwargs: Mapping[str, Any]) -> Iterator[float
         yield 0.2
 
 
+def delete(name: str, namespace: str | None) -> None:
+    """Delete a cluster, and wait until nothing is left of it.
+
+    Parameters
+    ----------
+    name, namespace : str
+        Which one; without a namespace that of the configuration.
+
+    Raises
+    ------
+    BackendError
+        If there is none, or something is still left after two minutes.
+    """
+    import kr8s
+    from kr8s.objects import new_class
+
+    api = kr8s.api()
+    cluster = new_class("DaskCluster", "kubernetes.dask.org/v1")
+    found = list(api.get(cluster, namespace=namespace, field_selector=f"metadata.name={name}"))
+    if not found:
+        raise BackendError(
+            f"there is no cluster {name!r} in namespace {namespace or 'default'}",
+            remedy="see: kubectl get daskclusters --all-namespaces",
+        )
+    for each in found:
+        each.delete()
+    deadline = time.monotonic() + _GONE_TIMEOUT
+    while left := _remains(name, namespace):
+        if time.monotonic() > deadline:
+            raise BackendError(
+                f"of cluster {name!r} there are still {', '.join(left)}",
+                remedy="see what keeps them: kubectl describe",
+            )
+        time.sleep(0.2)
+
+
 def _remains(name: str, namespace: str | None) -> list[str]:
     """What there is of a cluster that is being deleted, or was."""
     import kr8s

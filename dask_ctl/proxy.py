@@ -140,14 +140,14 @@ class ProxyCluster(Cluster):  # type: ignore[misc]  # distributed has no types
             self._loop_runner.stop()
         return closed
 
-    def scale(self, n: int) -> NoReturn:
+    def scale(self, n: int) -> None:
         """Refuse: the workers are not ours."""
         del n
         self._refuse("scaled")
 
-    def adapt(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def adapt(self, **kwargs: Any) -> None:
         """Refuse: the workers are not ours."""
-        del args, kwargs
+        del kwargs
         self._refuse("adapted")
 
     def _refuse(self, what: str) -> NoReturn:

@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import dask.config
@@ -138,16 +137,10 @@ class _Cascade:
         for override in overrides:
             checked = check_layer(override, in_file=False)
             tree = self._laid_over(tree, _Layer(checked, final=False, leaf_only=True))
-        spec = build(tree)
-        origins = {
-            dotted(path): part.origin for path, part in tree.leaves() if path != ("version",)
-        }
-        return ResolvedSpec(
-            spec=spec,
-            origins=MappingProxyType(origins),
+        return replace(
+            ResolvedSpec.of(tree),
             overridden=tuple(self.overridden),
             findings=(*self._unknown_keys(), *self.findings, *_yaml_traps(tree)),
-            tree=tree,
         )
 
     # -- from the highest source to the lowest ------------------------------------------

@@ -6,13 +6,14 @@ import html
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import yaml
 
 from dask_ctl.exceptions import DaskCtlError
-from dask_ctl.located import KeyPath, Located, Origin, Source
-from dask_ctl.spec import KEYS, ClusterSpec
+from dask_ctl.located import KeyPath, Located, Origin, Source, dotted
+from dask_ctl.spec import KEYS, ClusterSpec, build
 
 MASK: Final = "***"
 _SECRET: Final = re.compile(r"password|passwd|token|secret|key", re.IGNORECASE)
@@ -121,6 +122,19 @@ class ResolvedSpec:
     overridden: tuple[Overridden, ...] = ()
     findings: tuple[Finding, ...] = ()
     tree: Located = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, tree: Located) -> ResolvedSpec:
+        """What a complete spec is, given as located values.
+
+        Raises
+        ------
+        InvalidSpecError
+            If it is wrong.
+        """
+        leaves = [(path, part) for path, part in tree.leaves() if path != ("version",)]
+        origins = MappingProxyType({dotted(path): part.origin for path, part in leaves})
+        return cls(spec=build(tree), origins=origins, tree=tree)
 
     def origin_of(self, *path: str | int) -> Origin:
         """Where the value at `path` came from, or the nearest thing above it."""

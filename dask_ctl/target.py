@@ -7,14 +7,15 @@ import importlib.util
 import inspect
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, get_type_hints
 
 from dask_ctl.exceptions import BackendError, InvalidSpecError
-from dask_ctl.located import Origin
+from dask_ctl.located import Located, Origin
 from dask_ctl.runners import is_runner
 from dask_ctl.spec import did_you_mean
+from dask_ctl.variables import expand
 
 # What to install for the packages whose distribution has another name.
 DISTRIBUTIONS: Final = {
@@ -70,6 +71,12 @@ def load(module: str, name: str, module_origin: Origin, name_origin: Origin) -> 
             key="class",
         )
     return target
+
+
+def load_from(tree: Located, env: Mapping[str, str]) -> Any:
+    """What a spec names; as `load`, with the variables of `env`."""
+    module, name = (expand(tree.value[key], (key,), env) for key in ("module", "class"))
+    return load(module, name, tree.origin_of(("module",)), tree.origin_of(("class",)))
 
 
 def makes_clusters(target: Any) -> bool:

@@ -1,0 +1,278 @@
+"""The process that owns a cluster which was created from the command line.
+
+``python -m dask_ctl.host NAME`` reads a resolved spec from its standard input, says on its standard
+output how far it is, and then belongs to nobody's terminal. A cluster that can be rebuilt by its
+name needs no owner: it is left running, and the process ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import inspect
+import json
+import logging
+import os
+import pickle
+import signal
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import IO, Any, Final
+
+from dask_ctl import closing, factory, records
+from dask_ctl.control import MAX_LINE
+from dask_ctl.discovery import reason
+from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError
+from dask_ctl.kubernetes import connected
+from dask_ctl.located import Located, Origin, Source, locate, merge
+from dask_ctl.reach import arguments_of, rebuildable
+from dask_ctl.resolved import ResolvedSpec
+from dask_ctl.runners import is_runner
+from dask_ctl.target import load_from
+
+logger = logging.getLogger("dask_ctl")
+
+_LOOK_INTERVAL: Final = 2.0  # seconds
+_LOOKS: Final = 2  # in vain, until a scheduler is taken for gone
+_LINE_TIMEOUT: Final = 10.0  # seconds
+_TLS_FIELDS: Final = ("tls_ca_file", "tls_client_cert", "tls_client_key")
+
+
+def main() -> None:
+    """Create the cluster that standard input describes, and own it until it is told to stop."""
+    channel = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)  # what a backend prints belongs into the log
+    tree: Located = pickle.load(sys.stdin.buffer)  # noqa: S301 -- from what started this
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    # As Ctrl-C of a script, which everything below knows how to end in order.
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logger.setLevel(logging.INFO)
+    owner = _Owner(sys.argv[1], tree, channel)
+    try:
+        owner.run()
+    except DaskCtlError as error:
+        logger.error("nothing was created: %s", error)  # noqa: TRY400 -- a line for its reader
+        owner.say(failed=str(error), exit_code=error.exit_code)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        owner.say(failed="stopped before it was there", exit_code=BackendError.exit_code)
+        sys.exit(BackendError.exit_code)
+
+
+class _Owner:
+    """The owner of one cluster, and the ledger of its jobs."""
+
+    def __init__(self, name: str, tree: Located, channel: IO[str]) -> None:
+        self.tree = tree
+        self.channel = channel
+        resolved = ResolvedSpec.of(tree)
+        self.record = records.Record(
+            name=name,
+            target=resolved.spec.target,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            spec=resolved.as_dict(),
+            host=records.Host.here(),
+        )
+
+    def say(self, **event: Any) -> None:
+        """Tell the command that started this, if it still listens."""
+        try:
+            self.channel.write(json.dumps(event) + "\n")
+        except (OSError, ValueError):
+            logger.debug("nobody listens")
+
+    def run(self) -> None:
+        """Create the cluster, and own it until it ends."""
+        records.add(self.record)
+        try:
+            self.say(hosted=self.record.name)
+            cluster = self._create()
+        except BaseException:
+            records.remove(self.record.name)
+            raise
+        left = False
+        try:
+            left = rebuildable(type(cluster)) and self._leave(cluster)
+            if not left:
+                asyncio.run(self._own(cluster))
+        finally:
+            if not left:
+                for signalnum in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(signalnum, signal.SIG_IGN)
+                logger.info("closing cluster %s", self.record.name)
+                closing.undo(cluster)
+                records.remove(self.record.name)
+
+    def _create(self) -> Any:
+        tree = self.tree
+        target = load_from(tree, os.environ)
+        if is_runner(target):
+            raise InvalidSpecError(
+                "a Runner lives in the ranks of its job, and not without a script",
+                remedy="start the script itself there: srun -n 4 python script.py",
+                origin=tree.origin_of(("class",)),
+                key="class",
+            )
+        if rebuildable(target) and "name" in inspect.signature(target).parameters:
+            asked = Origin(Source.ARGUMENT, "--name")
+            tree = merge(tree, locate({"kwargs": {"name": self.record.name}}, asked))
+        cluster = factory.create(ResolvedSpec.of(tree), ledger=self)
+        try:
+            self._refuse(cluster, tree)
+        except InvalidSpecError:
+            cluster.close()
+            raise
+        return cluster
+
+    def _refuse(self, cluster: Any, tree: Located) -> None:
+        if connected(cluster):
+            raise InvalidSpecError(
+                f"there is a cluster {cluster.name!r} already",
+                remedy="choose another --name",
+                origin=tree.origin_of(("kwargs", "name")),
+            )
+        if str(cluster.scheduler_address).startswith("inproc:"):
+            raise InvalidSpecError(
+                "its scheduler would listen inside its own process only",
+                remedy="add 'protocol: tcp' to its kwargs",
+                origin=tree.origin_of(("kwargs",)),
+            )
+
+    # -- jobs ------------------------------------------------------------------------------
+
+    def submitted(self, job_id: str, cancel: list[str]) -> None:
+        """Write down a job."""
+        self._note({**self.record.jobs, job_id: cancel})
+
+    def cancelled(self, job_id: str) -> None:
+        """Strike it out."""
+        self._note({job: cancel for job, cancel in self.record.jobs.items() if job != job_id})
+
+    def _note(self, jobs: dict[str, list[str]]) -> None:
+        try:
+            self._change(jobs=jobs)
+        except BackendError as error:
+            logger.warning("a job was not recorded: %s", error)  # the next one records it all
+
+    def _change(self, **changes: Any) -> None:
+        self.record = replace(self.record, **changes)
+        records.update(self.record)
+
+    # -- a cluster that its class gives again ------------------------------------------------
+
+    def _leave(self, cluster: Any) -> bool:
+        kwargs = self.tree.get("kwargs")
+        self._change(
+            status="running",
+            host=None,
+            cluster_name=cluster.name,
+            arguments=arguments_of(cluster, kwargs),
+        )
+        cluster.shutdown_on_close = False
+        cluster.close()
+        self.say(running=self.record.name)
+        return True
+
+    # -- a cluster that needs an owner -------------------------------------------------------
+
+    async def _own(self, cluster: Any) -> None:
+        self.stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for signalnum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signalnum, self.stop.set)
+        server = await asyncio.start_server(
+            lambda reader, writer: self._serve(cluster, reader, writer),
+            "127.0.0.1",
+            0,
+            limit=MAX_LINE,
+        )
+        host = self.record.host
+        assert host is not None  # noqa: S101
+        port = server.sockets[0].getsockname()[1]
+        address = str(cluster.scheduler_address)
+        self._change(status="running", address=address, host=replace(host, port=port))
+        self.say(running=self.record.name)
+        self.channel.close()
+        looking = asyncio.create_task(self._until_gone(cluster))
+        await self.stop.wait()
+        looking.cancel()
+        server.close()
+
+    async def _until_gone(self, cluster: Any) -> None:
+        """End when the cluster has ended by itself, or somebody else has ended it."""
+        failures = 0
+        while failures < _LOOKS:
+            await asyncio.sleep(_LOOK_INTERVAL)
+            failures = 0 if await _answers(cluster) else failures + 1
+        logger.warning("the scheduler of cluster %s has gone", self.record.name)
+        self.stop.set()
+
+    async def _serve(
+        self, cluster: Any, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        try:
+            asked = json.loads(await asyncio.wait_for(reader.readline(), _LINE_TIMEOUT))
+            self._check_secret(asked["secret"])
+            answer = {"result": await self._do(cluster, asked["verb"], asked["arguments"])}
+        except Exception as error:  # whatever a stranger sends, or a backend raises
+            logger.exception("a call failed")
+            answer = {"error": reason(error)}
+        writer.write(json.dumps(answer).encode() + b"\n")
+        writer.close()
+
+    def _check_secret(self, given: object) -> None:
+        host = self.record.host
+        known = "" if host is None else host.secret
+        if not hmac.compare_digest(str(given).encode(), known.encode()):
+            raise PermissionError("wrong secret")
+
+    async def _do(self, cluster: Any, verb: str, arguments: dict[str, Any]) -> Any:
+        logger.info("told to %s %s", verb, arguments or "")
+        if verb == "scale":
+            await asyncio.to_thread(cluster.scale, arguments["n"])
+        elif verb == "adapt":
+            await asyncio.to_thread(lambda: cluster.adapt(**arguments))
+        elif verb == "security":
+            return _security(cluster)
+        elif verb == "close":
+            self.stop.set()
+        else:
+            raise ValueError(f"unknown verb {verb!r}")
+        return None
+
+
+async def _answers(cluster: Any) -> bool:
+    """Whether the scheduler of a cluster still listens."""
+    comm, loop = getattr(cluster, "scheduler_comm", None), getattr(cluster, "loop", None)
+    if comm is None or loop is None:
+        return True  # no class of distributed: its own business
+    asked = asyncio.run_coroutine_threadsafe(
+        comm.get_metadata(keys=["cluster-manager-info"], default=None), loop.asyncio_loop
+    )
+    try:
+        await asyncio.wait_for(asyncio.wrap_future(asked), 5 * _LOOK_INTERVAL)
+    except OSError as error:
+        return isinstance(error, TimeoutError)  # busy
+    return True
+
+
+def _security(cluster: Any) -> dict[str, Any]:
+    """The keywords of a `distributed.Security` with which a client may come."""
+    security = getattr(cluster, "security", None)
+    found = {field: getattr(security, field, None) for field in _TLS_FIELDS}
+    files = {
+        field: value if "\n" in value else os.path.abspath(value)
+        for field, value in found.items()
+        if value
+    }
+    if getattr(security, "require_encryption", None):
+        return {"require_encryption": True, **files}
+    return files
+
+
+if __name__ == "__main__":
+    main()
