@@ -13,19 +13,45 @@ if TYPE_CHECKING:
         DaskClusterConfigNotFound,
         DaskCtlError,
         DaskCtlWarning,
+        DiscoveryError,
         InvalidSpecError,
+        NoSuchClusterError,
     )
-    from dask_ctl.lifecycle import check_spec, create_cluster, resolve_spec
+    from dask_ctl.lifecycle import (
+        adapt_cluster,
+        check_spec,
+        create_cluster,
+        delete_cluster,
+        discover_cluster_names,
+        discover_clusters,
+        get_cluster,
+        get_snippet,
+        list_clusters,
+        list_discovery_methods,
+        resolve_spec,
+        scale_cluster,
+    )
 
 __all__ = [
     "BackendError",
     "DaskClusterConfigNotFound",
     "DaskCtlError",
     "DaskCtlWarning",
+    "DiscoveryError",
     "InvalidSpecError",
+    "NoSuchClusterError",
+    "adapt_cluster",
     "check_spec",
     "create_cluster",
+    "delete_cluster",
+    "discover_cluster_names",
+    "discover_clusters",
+    "get_cluster",
+    "get_snippet",
+    "list_clusters",
+    "list_discovery_methods",
     "resolve_spec",
+    "scale_cluster",
 ]
 
 

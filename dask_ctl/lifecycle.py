@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dask_ctl import defaults as _defaults  # noqa: F401 -- registers them
 
 if TYPE_CHECKING:
+    from dask_ctl.manage import ClusterInfo
     from dask_ctl.resolved import Finding, ResolvedSpec
 
 
@@ -137,6 +138,255 @@ def check_spec(
     from dask_ctl.check import check
 
     return check(spec_path, local_fallback=local_fallback)
+
+
+def list_clusters(discovery: str | None = None, asynchronous: bool = False) -> Any:
+    """List the clusters that run, wherever they were created.
+
+    Parameters
+    ----------
+    discovery : str, optional
+        The name of a discovery method, to ask only this one.
+    asynchronous : bool
+        Whether to return an awaitable.
+
+    Returns
+    -------
+    clusters : list of ClusterInfo
+        A line of each. Nothing stays connected. A method that fails is a warning.
+
+    Raises
+    ------
+    InvalidSpecError
+        If there is no such method.
+    """
+    from dask_ctl import manage
+
+    async def listed() -> list[ClusterInfo]:
+        infos, problems = await manage.everything(discovery)
+        for problem in problems:
+            _warn_of(problem)
+        return infos
+
+    return _run(listed(), asynchronous)
+
+
+def get_cluster(name: str, asynchronous: bool = False) -> Any:
+    """Connect to a running cluster.
+
+    Parameters
+    ----------
+    name : str
+        The name that it was created with, that a discovery method knows it by, or the address of
+        a scheduler.
+    asynchronous : bool
+        Whether to return an awaitable, of a cluster for the running loop.
+
+    Returns
+    -------
+    cluster : object
+        A cluster object. The cluster stays as it is when this is closed, or the script ends.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none of that name.
+    BackendError
+        If it cannot be reached.
+    """
+    from dask_ctl import manage
+
+    if asynchronous:
+        return manage.connect(name)
+    return manage.run(manage.living(name)).reach.connect()
+
+
+def scale_cluster(name: str, n_workers: int, asynchronous: bool = False) -> Any:
+    """Have a running cluster have `n_workers` workers; it takes a while until they are there.
+
+    Parameters
+    ----------
+    name : str
+        As of `get_cluster`.
+    n_workers : int
+        How many.
+    asynchronous : bool
+        Whether to return an awaitable.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none of that name.
+    BackendError
+        If it cannot be scaled, or not from here.
+    """
+    from dask_ctl import manage
+
+    async def scaled() -> None:
+        await manage.scale(name, n_workers)
+
+    return _run(scaled(), asynchronous)
+
+
+def adapt_cluster(
+    name: str, minimum: int = 0, maximum: int | None = None, asynchronous: bool = False
+) -> Any:
+    """Have a running cluster have as many workers as its work needs.
+
+    Parameters
+    ----------
+    name : str
+        As of `get_cluster`.
+    minimum, maximum : int
+        How few and how many; without a maximum, as many as its class allows.
+    asynchronous : bool
+        Whether to return an awaitable.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none of that name.
+    BackendError
+        If it cannot adapt, or not from here.
+    """
+    from dask_ctl import manage
+
+    limits = {"minimum": minimum} | ({} if maximum is None else {"maximum": maximum})
+
+    async def adapted() -> None:
+        await manage.adapt(name, **limits)
+
+    return _run(adapted(), asynchronous)
+
+
+def delete_cluster(name: str, asynchronous: bool = False) -> Any:
+    """End a running cluster, and wait until nothing is left of it.
+
+    Parameters
+    ----------
+    name : str
+        As of `get_cluster`.
+    asynchronous : bool
+        Whether to return an awaitable.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none of that name.
+    BackendError
+        If it is not ours to end, or does not end.
+    """
+    from dask_ctl import manage
+
+    return _run(manage.delete(name), asynchronous)
+
+
+def get_snippet(name: str, asynchronous: bool = False) -> Any:
+    """Give Python code that connects to a running cluster.
+
+    Parameters
+    ----------
+    name : str
+        As of `get_cluster`.
+    asynchronous : bool
+        Whether to return an awaitable.
+
+    Returns
+    -------
+    code : str
+        A few lines that give a `distributed.Client`.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none of that name.
+    """
+    from dask_ctl import manage
+
+    async def snippet() -> str:
+        return (await manage.living(name)).reach.snippet()
+
+    return _run(snippet(), asynchronous)
+
+
+def list_discovery_methods() -> dict[str, dict[str, Any]]:
+    """Give the ways to find clusters: for each its package, version, path, and if it is enabled.
+
+    None is imported for that.
+
+    Examples
+    --------
+    >>> sorted(list_discovery_methods()["schedulers"])
+    ['enabled', 'name', 'package', 'path', 'version']
+    """
+    from dask_ctl.discovery import methods
+
+    return {name: method.as_dict() for name, method in methods().items()}
+
+
+async def discover_cluster_names(
+    discovery: str | None = None,
+) -> AsyncIterator[tuple[str, Any]]:
+    """Find clusters without connecting to them.
+
+    Parameters
+    ----------
+    discovery : str, optional
+        The name of a discovery method, to ask only this one.
+
+    Yields
+    ------
+    name : str
+        What `get_cluster` takes.
+    cluster_class : class
+        The class that gives it, by its ``from_name``.
+    """
+    from dask_ctl.discovery import chosen, survey
+
+    async for event in survey(chosen(discovery)):
+        if isinstance(event, Exception):
+            _warn_of(event)
+        else:
+            yield event[0].name, event[0].reach.load()
+
+
+async def discover_clusters(discovery: str | None = None) -> AsyncIterator[Any]:
+    """Find clusters, and connect to them.
+
+    Parameters
+    ----------
+    discovery : str, optional
+        The name of a discovery method, to ask only this one.
+
+    Yields
+    ------
+    cluster : object
+        A cluster object for the running loop; closing it leaves the cluster as it is.
+    """
+    from dask_ctl import manage
+    from dask_ctl.discovery import chosen, survey
+    from dask_ctl.exceptions import DaskCtlError
+
+    async for event in survey(chosen(discovery)):
+        if isinstance(event, Exception):
+            _warn_of(event)
+            continue
+        try:
+            yield await manage.attached(event[0])
+        except DaskCtlError as error:
+            _warn_of(error)
+
+
+def _run(coroutine: Coroutine[Any, Any, Any], asynchronous: bool) -> Any:
+    from dask_ctl import manage
+
+    return coroutine if asynchronous else manage.run(coroutine)
+
+
+def _warn_of(error: Exception) -> None:
+    from dask_ctl.exceptions import DaskCtlWarning
+
+    warnings.warn(str(error), DaskCtlWarning, stacklevel=3)
 
 
 def _warn(resolved: ResolvedSpec) -> None:

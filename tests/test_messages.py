@@ -24,7 +24,7 @@ PAGE = (ROOT / "docs" / "messages.md").read_text()
 PACKAGE = ROOT / "dask_ctl"
 PARAMETERS = {"problem", "reason"}
 CLICK = {"UsageError", "BadParameter"}
-LOGGER = {"info", "warning", "error"}
+LOGGER = {"info", "warning", "error", "exception"}
 
 Decided = dict[str, bool]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -53,7 +53,7 @@ PAGE_MESSAGES = [message for terms, _ in entries() for message in terms]
 def takers() -> dict[str, tuple[int, str]]:
     """What takes a message: its name, and which parameter that is."""
     found: dict[str, tuple[int, str]] = {}
-    for path in PACKAGE.glob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, Function) and node.name != "__init__":
                 names = [arg.arg for arg in node.args.args if arg.arg not in ("self", "cls")]
@@ -143,7 +143,8 @@ class Scope:
 
 def messages(path: Path, known: dict[str, tuple[int, str]]) -> Iterator[tuple[str, str]]:
     """Every message of a module, with where it stands."""
-    module = import_module(f"dask_ctl.{path.stem}")
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    module = import_module(".".join(parts).removesuffix(".__init__"))
 
     def visit(node: ast.AST, scope: Scope) -> Iterator[tuple[str, str]]:
         inner = Scope(module, node) if isinstance(node, Function) else scope
@@ -181,7 +182,7 @@ def _message(call: ast.Call, known: dict[str, tuple[int, str]]) -> ast.expr | No
 CODE_MESSAGES = {
     normal(text): where
     for known in [takers()]
-    for path in sorted(PACKAGE.glob("*.py"))
+    for path in sorted(PACKAGE.rglob("*.py"))
     for text, where in messages(path, known)
 }
 

@@ -1,123 +1,35 @@
-"""``dask cluster``: prints and exits; whatever it prints was found out elsewhere.
-
-``dask`` imports this at every command, so it imports nothing but click until it is needed.
-"""
+"""``dask cluster spec``: what is configured, where it came from, and whether it will work."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from dask_ctl.cli.options import (
+    output_option,
+    overrides_of,
+    print_table,
+    resolved_from,
+    spec_name,
+    with_spec,
+)
 
 
-class _Reporting(click.Group):
-    """A group that ends with one line and its exit code where dask_ctl raises an error."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except Exception as error:
-            code = getattr(error, "exit_code", None)
-            if code is None or ctx.params.get("debug"):
-                raise
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(code)
-
-
-@click.group(cls=_Reporting, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cluster(*, debug: bool) -> None:
-    """Create Dask clusters from dask's configuration."""
-    del debug  # read where an error is reported
-
-
-@cluster.command()
-def version() -> None:
-    """Print the version of dask_ctl."""
-    from importlib.metadata import version as installed
-
-    click.echo(installed("dask-ctl"))
-
-
-@cluster.group()
-def spec() -> None:
+@click.group(name="spec")
+def group() -> None:
     """Say what is configured, where it came from, and if it will work."""
 
 
-def _with_spec(command: Command) -> Command:
-    """Add what names a spec to a command."""
-    options = [
-        click.argument("name", metavar="[SPEC]", required=False),
-        click.option(
-            "-f",
-            "--spec-file-path",
-            "file",
-            metavar="SPEC",
-            help="The same as SPEC; the spelling of older versions.",
-        ),
-        click.option(
-            "--set",
-            "settings",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Lay a value over the spec: --set kwargs.n_workers=4",
-        ),
-        click.option(
-            "--local-fallback",
-            is_flag=True,
-            help="Use a LocalCluster where no spec is found.",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _output(*kinds: str) -> Callable[[Command], Command]:
-    return click.option(
-        "--output",
-        type=click.Choice(kinds),
-        default=kinds[0],
-        show_default=True,
-        help="How to print.",
-    )
-
-
-def _spec_name(name: str | None, file: str | None) -> str | None:
-    if name is not None and file is not None:
-        raise click.UsageError("SPEC and --spec-file-path name the same thing; give one of them")
-    return file if name is None else name
-
-
-def _overrides(settings: tuple[str, ...]) -> list[Any]:
-    from dask_ctl.config import override
-
-    for setting in settings:
-        if "=" not in setting or setting.startswith("="):
-            raise click.BadParameter(f"{setting!r} is not KEY=VALUE", param_hint="--set")
-    return [override(*setting.split("=", 1)) for setting in settings]
-
-
-def _say(finding: Any) -> None:
-    colour = {"error": "red", "warning": "yellow"}[finding.severity]
-    click.echo(click.style(f"{finding.severity}: ", fg=colour) + str(finding), err=True)
-
-
-@spec.command()
-@_with_spec
+@group.command()
+@with_spec
 @click.option("--show-secrets", is_flag=True, help="Print values that look secret.")
-@_output("yaml", "json")
+@output_option("yaml", "json")
 def show(
     *,
-    name: str | None,
+    spec: str | None,
     file: str | None,
     settings: tuple[str, ...],
     local_fallback: bool,
@@ -128,17 +40,9 @@ def show(
 
     SPEC is a path or a name; without it, what is configured.
     """
-    from dask_ctl.resolve import resolve
     from dask_ctl.resolved import describe
 
-    resolved = resolve(
-        _spec_name(name, file),
-        local_fallback=local_fallback,
-        overrides=_overrides(settings),
-        asked_by="SPEC",
-    )
-    for finding in (*resolved.findings, *resolved.shadowed()):
-        _say(finding)
+    resolved = resolved_from(spec, file, settings, local_fallback=local_fallback)
     if output == "json":
         shown = resolved.as_dict(show_secrets=show_secrets)
         click.echo(json.dumps(shown, indent=2, default=str))
@@ -152,12 +56,12 @@ def show(
         click.echo(click.style(f"# not used: {entry}", dim=True))
 
 
-@spec.command()
-@_with_spec
-@_output("text", "json")
+@group.command()
+@with_spec
+@output_option("text", "json")
 def check(
     *,
-    name: str | None,
+    spec: str | None,
     file: str | None,
     settings: tuple[str, ...],
     local_fallback: bool,
@@ -171,8 +75,8 @@ def check(
     sys.path.insert(0, "")
     from dask_ctl.check import check as find
 
-    chosen = _spec_name(name, file)
-    overrides = _overrides(settings)
+    chosen = spec_name(spec, file)
+    overrides = overrides_of(settings)
     findings = find(chosen, local_fallback=local_fallback, overrides=overrides, asked_by="SPEC")
     valid = all(finding.severity != "error" for finding in findings)
     if output == "json":
@@ -186,8 +90,8 @@ def check(
     sys.exit(0 if valid else 4)
 
 
-@spec.command(name="list")
-@_output("text", "json")
+@group.command(name="list")
+@output_option("text", "json")
 def list_(*, output: str) -> None:
     """Print every spec that can be named here, and every place looked at."""
     from dask_ctl.catalogue import entries, places_looked_at
@@ -207,18 +111,14 @@ def list_(*, output: str) -> None:
     if not rows:
         click.echo("No specs found. To write one: dask cluster spec init local")
     else:
-        rows.insert(0, ("", "NAME", "BACKEND", "ORIGIN"))
-        widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        for row in rows:
-            cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
-            click.echo("  ".join([*cells, row[3]]).rstrip())
+        print_table(("", "NAME", "BACKEND", "ORIGIN"), rows)
         click.echo("* in force")
     click.echo("\nPlaces looked at:")
     for path, exists in places:
         click.echo(f"  {path}{'' if exists else ' (does not exist)'}")
 
 
-@spec.command()
+@group.command()
 @click.argument("backend")
 @click.option(
     "-o",
@@ -254,7 +154,7 @@ def init(*, backend: str, target: Path | None, force: bool) -> None:
     click.echo(f"Wrote {target}. To check it: dask cluster spec check {target}", err=True)
 
 
-@spec.command()
+@group.command()
 @click.option(
     "--namespace", is_flag=True, help="The schema of the ctl namespace instead of a spec file."
 )

@@ -1,0 +1,48 @@
+"""``dask cluster``: prints and exits; whatever it prints was found out elsewhere.
+
+``dask`` imports this at every command, so it imports nothing but click until it is needed.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from dask_ctl.cli import clusters, discovery, spec
+
+
+class _Reporting(click.Group):
+    """A group that ends with one line and its exit code where dask_ctl raises an error."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            code = getattr(error, "exit_code", None)
+            if code is None or ctx.params.get("debug"):
+                raise
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(code)
+
+
+@click.group(cls=_Reporting, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cluster(*, debug: bool) -> None:
+    """Create and manage Dask clusters."""
+    del debug  # read where an error is reported
+
+
+@cluster.command()
+def version() -> None:
+    """Print the version of dask_ctl."""
+    from importlib.metadata import version as installed
+
+    click.echo(installed("dask-ctl"))
+
+
+for _command in (*clusters.COMMANDS, spec.group, discovery.group):
+    cluster.add_command(_command)

@@ -1,0 +1,63 @@
+"""``dask cluster discovery``: the methods by which running clusters are found."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from dask_ctl.cli.options import output_option, print_table
+
+
+@click.group(name="discovery")
+def group() -> None:
+    """List, enable and disable the ways to find clusters."""
+
+
+@group.command(name="list")
+@output_option("text", "json")
+def list_(*, output: str) -> None:
+    """Print every discovery method; none is imported."""
+    from dask_ctl.discovery import methods
+
+    found = [method.as_dict() for method in methods().values()]
+    if output == "json":
+        click.echo(json.dumps(found, indent=2))
+        return
+    rows = [
+        (each["name"], each["package"], each["version"], "yes" if each["enabled"] else "no",
+         each["path"])
+        for each in found
+    ]  # fmt: skip
+    print_table(("NAME", "PACKAGE", "VERSION", "ENABLED", "PATH"), rows)
+
+
+def _complete(_: Any, __: Any, incomplete: str) -> list[str]:
+    from dask_ctl.discovery import methods
+
+    return [name for name in methods() if name.startswith(incomplete)]
+
+
+@group.command()
+@click.argument("name", shell_complete=_complete)
+def enable(*, name: str) -> None:
+    """Use the discovery method NAME again."""
+    _write(name, enabled=True)
+
+
+@group.command()
+@click.argument("name", shell_complete=_complete)
+def disable(*, name: str) -> None:
+    """Do without the discovery method NAME; it is not even imported."""
+    _write(name, enabled=False)
+
+
+def _write(name: str, *, enabled: bool) -> None:
+    from dask_ctl.discovery import set_enabled
+
+    path = set_enabled(name, enabled=enabled)
+    if path is None:
+        click.echo(f"{name} is {'enabled' if enabled else 'disabled'} already.", err=True)
+    else:
+        click.echo(f"Wrote {path}.", err=True)

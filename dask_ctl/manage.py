@@ -1,0 +1,624 @@
+"""What is done to clusters that run: found, looked at, scaled, deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from dask_ctl import control, discovery, jobs, methods, records, schedulers, settings
+from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, NoSuchClusterError
+from dask_ctl.reach import Found, Reach
+from dask_ctl.spec import did_you_mean
+
+T = TypeVar("T")
+
+_POLL: Final = 0.1  # seconds
+DELETE_TIMEOUT: Final = 180.0  # seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterInfo:
+    """What there is to say of a cluster in one line.
+
+    Parameters
+    ----------
+    name : str
+        What to call it.
+    address : str or None
+        Where its scheduler listens.
+    type : str or None
+        Its class.
+    discovery : str
+        The method that found it.
+    workers, threads : int or None
+        How many it has.
+    memory : int or None
+        Of its workers together, in bytes.
+    created : str or None
+        When, in ISO 8601, UTC.
+    status : str
+        ``running``, ``starting``, ``orphaned`` where its owner has ended without closing it, or
+        ``unreachable`` and why.
+    details : mapping
+        All that its scheduler says of itself.
+    """
+
+    name: str
+    discovery: str
+    status: str
+    address: str | None = None
+    type: str | None = None
+    workers: int | None = None
+    threads: int | None = None
+    memory: int | None = None
+    created: str | None = None
+    details: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The cluster for a machine to read."""
+        found = asdict(replace(self, details={}))
+        del found["details"]
+        return found
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also where a loop is running already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    done: Future[T] = Future()
+
+    def target() -> None:
+        try:
+            done.set_result(asyncio.run(coroutine))
+        except BaseException as error:  # noqa: BLE001 -- raised below
+            done.set_exception(error)
+
+    threading.Thread(target=target, daemon=True).start()
+    return done.result()
+
+
+async def everything(
+    method: str | None = None,
+) -> tuple[list[ClusterInfo], list[DaskCtlError]]:
+    """All clusters that can be found, and what went wrong.
+
+    Parameters
+    ----------
+    method : str, optional
+        Ask only this discovery method.
+
+    Raises
+    ------
+    InvalidSpecError
+        If there is no such method, or it is disabled.
+    """
+    rows: list[tuple[Found, ClusterInfo]] = []
+    problems: list[DaskCtlError] = []
+    async for event in discovery.survey(discovery.chosen(method), look):
+        if isinstance(event, DaskCtlError):
+            problems.append(event)
+            continue
+        found, info = event
+        timeout = settings.discovery_timeout()
+        info = info or _info(found, status=f"unreachable: no answer within {timeout:g} s")
+        if found.record is not None and found.record.orphaned and info.status != "orphaned":
+            problem = _bury(found.record)
+            problems.append(problem)
+        else:
+            rows.append((found, info))
+    infos = list(_once(rows))
+    return sorted(infos, key=lambda info: (info.discovery, info.name)), problems
+
+
+def _once(rows: list[tuple[Found, ClusterInfo]]) -> Iterable[ClusterInfo]:
+    """Each cluster once: what its record says goes before what another method finds."""
+    recorded = [(found, info) for found, info in rows if found.record is not None]
+    addresses = {info.address for _, info in recorded if info.address}
+    reached = {(found.reach.target, found.reach.name) for found, _ in recorded}
+    for found, info in rows:
+        double = info.address in addresses or _same_target(found, reached)
+        if found.record is not None or not double:
+            yield info
+
+
+def _same_target(found: Found, reached: set[tuple[str, str]]) -> bool:
+    class_name = found.reach.class_name
+    return any(
+        name == found.reach.name and target.rpartition(".")[2] == class_name
+        for target, name in reached
+    )
+
+
+async def look(found: Found) -> ClusterInfo:
+    """See what there is to say of a cluster; what cannot be reached says so in its status."""
+    timeout = settings.discovery_timeout()
+    try:
+        async with asyncio.timeout(timeout):
+            return await _looked(found, timeout)
+    except TimeoutError:
+        return _info(found, status=f"unreachable: no answer within {timeout:g} s")
+    except Exception as error:  # noqa: BLE001 -- whatever a class raises
+        return _info(found, status=f"unreachable: {discovery.reason(error)}")
+
+
+async def _looked(found: Found, timeout: float) -> ClusterInfo:
+    record = found.record
+    if found.identity is not None:
+        if problem := found.identity.get("problem"):
+            return _info(found, status=f"unreachable: {problem}")
+        return _of_identity(found, found.identity)
+    if record is not None and record.status == "starting" and not record.orphaned:
+        return _info(found, status="starting")
+    if record is not None and record.host is not None:
+        from dask_ctl.hosted import security_of
+
+        if record.address is None:
+            return _info(found, status="unreachable: it never listened")
+        security = await asyncio.to_thread(security_of, record)
+        identity = await schedulers.identity(record.address, timeout, security)
+        return _of_identity(found, identity)
+    cluster = await found.reach.attach()
+    try:
+        told = {**dict(cluster.scheduler_info), "address": cluster.scheduler_address}
+        told["dashboard"] = getattr(cluster, "dashboard_link", None)
+        return _of_identity(found, told)
+    finally:
+        await _settled(cluster.close())
+
+
+def _of_identity(found: Found, identity: Any) -> ClusterInfo:
+    workers = identity.get("workers", {}).values()
+    manager = identity.get("manager") or {}
+    orphaned = found.record is not None and found.record.orphaned
+    info = _info(
+        found,
+        status="orphaned" if orphaned else "running",
+        address=identity.get("address"),
+        workers=len(workers),
+        threads=sum(worker.get("nthreads", 0) for worker in workers),
+        memory=sum(worker.get("memory_limit") or 0 for worker in workers),
+        details=dict(identity),
+    )
+    if found.record is None:
+        started = identity.get("started")
+        created = started and datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")
+        return replace(info, type=manager.get("type") or info.type, created=created)
+    return info
+
+
+def _info(found: Found, **known: Any) -> ClusterInfo:
+    record = found.record
+    by_address = found.identity is not None
+    return ClusterInfo(
+        name=found.name,
+        discovery=found.discovery,
+        **{
+            "address": record.address if record else found.name if by_address else None,
+            "type": record.target if record else None if by_address else found.reach.target,
+            "created": record.created if record else None,
+            **known,
+        },
+    )
+
+
+def _bury(record: records.Record) -> DaskCtlError:
+    """Remove the record of a host that ended without closing its cluster, of which nothing runs."""
+    if record.jobs:
+        return BackendError(
+            f"the host of cluster {record.name!r} has ended without closing it; these of its "
+            f"jobs may be queued: {', '.join(record.jobs)}",
+            remedy=f"to cancel them: dask cluster delete {record.name}",
+        )
+    last = _last_line(record)
+    records.remove(record.name)
+    return BackendError(
+        f"the host of cluster {record.name!r} has ended without closing it, and nothing of it is "
+        f"left; it logged last: {last}",
+        remedy="create it again",
+    )
+
+
+def _last_line(record: records.Record) -> str:
+    try:
+        lines = record.log.read_text(errors="replace").splitlines()
+    except OSError:
+        return "nothing"
+    return next((line for line in reversed(lines) if line.strip()), "nothing")
+
+
+async def find(name: str) -> Found:
+    """The cluster of a name: one of the command line, an address, or what a method finds.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none.
+    """
+    if "://" in name:
+        reach = Reach(module="dask_ctl.proxy", class_name="ProxyCluster", name=name)
+        identity = {"address": name}
+        try:
+            identity = await schedulers.identity(name, settings.discovery_timeout())
+        except (OSError, ValueError, TypeError) as error:
+            raise NoSuchClusterError(
+                f"no scheduler answers at {name}: {discovery.reason(error)}",
+                remedy="see: dask cluster list",
+            ) from None
+        return Found(name=name, discovery="schedulers", reach=reach, identity=identity)
+    if name in records.names():
+        return methods.of_record(records.read(name))
+    found: dict[str, Found] = {}
+    problems: list[DaskCtlError] = []
+    async for event in discovery.survey(discovery.chosen()):
+        if isinstance(event, DaskCtlError):
+            problems.append(event)
+            continue
+        other = found.setdefault(event[0].name, event[0])
+        if other.reach.class_name != event[0].reach.class_name and event[0].name == name:
+            raise InvalidSpecError(
+                f"{name!r} is the name of a {other.reach.target} and of a {event[0].reach.target}",
+                remedy=f"disable one of the discovery methods {other.discovery!r} and "
+                f"{event[0].discovery!r}",
+            )
+    if name in found:
+        return found[name]
+    raise _none_called(name, found, problems)
+
+
+def _none_called(
+    name: str, found: Iterable[str], problems: list[DaskCtlError]
+) -> NoSuchClusterError:
+    known = sorted(found)
+    hint = did_you_mean(name, known)
+    there = f"there are: {', '.join(known[:20])}" if known else "there are none"
+    more = f" ({len(problems)} discovery methods failed)" if problems else ""
+    return NoSuchClusterError(
+        f"there is no cluster {name!r}{more}", remedy=f"{hint}; {there}" if hint else there
+    )
+
+
+async def details(name: str) -> tuple[Found, ClusterInfo]:
+    """All there is to say of one cluster.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none of that name.
+    BackendError
+        If it cannot be reached.
+    """
+    found = await living(name)
+    return found, await look(found)
+
+
+async def connect(name: str) -> Any:
+    """A cluster object for a running loop.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none of that name.
+    BackendError
+        If it cannot be reached.
+    """
+    return await attached(await living(name))
+
+
+async def attached(found: Found) -> Any:
+    """A cluster object for a running loop, if the cluster answers in time.
+
+    Raises
+    ------
+    BackendError
+        If it cannot be reached.
+    """
+    timeout = 2 * settings.discovery_timeout()
+    try:
+        return await asyncio.wait_for(found.reach.attach(), timeout)
+    except TimeoutError:
+        raise BackendError(
+            f"cluster {found.name!r} does not answer within {timeout:g} s",
+            remedy="see whether it still runs",
+        ) from None
+
+
+async def living(name: str) -> Found:
+    """What `find` gives, unless its owner has ended without closing it.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none of that name, or nothing is left of it.
+    BackendError
+        If only jobs are left of it.
+    """
+    found = await find(name)
+    record = found.record
+    if record is not None and record.orphaned:
+        if (await look(found)).status != "orphaned":
+            problem = _bury(record)
+            if record.jobs:
+                raise problem
+            raise NoSuchClusterError(problem.problem, remedy=problem.remedy)
+        assert record.address is not None  # noqa: S101 -- it answers there
+        reach = Reach(module="dask_ctl.proxy", class_name="ProxyCluster", name=record.address)
+        return replace(found, reach=reach)
+    return found
+
+
+def described(found: Found, info: ClusterInfo) -> dict[str, Any]:
+    """All there is to say of a cluster, for a machine to read."""
+    record, workers = found.record, info.details.get("workers", {}).values()
+    metrics = [worker.get("metrics", {}) for worker in workers]
+    tasks: Counter[str] = Counter()
+    for each in metrics:
+        tasks.update(each.get("task_counts", {}))
+    return {
+        **info.as_dict(),
+        "dashboard": _dashboard(info),
+        "memory_used": sum(each.get("memory", 0) for each in metrics),
+        "tasks": dict(tasks),
+        "jobs": list(record.jobs) if record else [],
+        "log": str(record.log) if record and record.host else None,
+        "spec": record.spec.get("spec") if record else None,
+        "origins": record.spec.get("origins") if record else None,
+    }
+
+
+def _dashboard(info: ClusterInfo) -> str | None:
+    if info.details.get("dashboard"):
+        return str(info.details["dashboard"])
+    port = info.details.get("services", {}).get("dashboard")
+    if port is None or info.address is None:
+        return None
+    from distributed.comm import get_address_host
+    from distributed.utils import format_dashboard_link
+
+    return str(format_dashboard_link(get_address_host(info.address), port))
+
+
+def logs(name: str, *, follow: bool) -> Iterator[str]:
+    """What a cluster has logged, piece by piece.
+
+    Parameters
+    ----------
+    name : str
+        The cluster.
+    follow : bool
+        Whether to go on until the cluster ends.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is no such cluster.
+    BackendError
+        If it cannot be reached, or has no log that can be followed.
+    """
+    found = run(find(name))
+    record = found.record
+    if record is not None and record.host is not None:
+        yield from _log_of_host(record, follow=follow)
+        return
+    if follow:
+        raise BackendError(
+            f"{found.reach.target} has no log that can be followed", remedy="leave out --follow"
+        )
+    cluster = found.reach.connect()
+    try:
+        for part, text in cluster.get_logs().items():
+            yield f"== {part}\n{str(text).rstrip()}\n"
+    finally:
+        cluster.close()
+
+
+def _log_of_host(record: records.Record, *, follow: bool) -> Iterator[str]:
+    with record.log.open(encoding="utf-8", errors="replace") as file:
+        while True:
+            ended = record.name not in records.names() or record.orphaned
+            while text := file.read(2**16):
+                yield text
+            if ended or not follow:
+                return
+            time.sleep(_POLL)
+
+
+async def scale(name: str, n: int) -> Found:
+    """Have a cluster have `n` workers; it may take a while until they are there.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is no such cluster.
+    BackendError
+        If it cannot be scaled, which is found out before anything is called.
+    """
+    return await _resize(name, "scale", lambda cluster: cluster.scale(n))
+
+
+async def adapt(name: str, **kwargs: Any) -> Found:
+    """Have a cluster have as many workers as its work needs.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is no such cluster.
+    BackendError
+        If it cannot adapt, which is found out before anything is called.
+    """
+    return await _resize(name, "adapt", lambda cluster: cluster.adapt(**kwargs))
+
+
+async def _resize(name: str, verb: str, call: Callable[[Any], Any]) -> Found:
+    from distributed.deploy.cluster import Cluster
+
+    found = await living(name)
+    target = found.reach.load()
+    # The attribute is how distributed's Cluster says that it has a fixed size.
+    if not hasattr(target, verb) or not getattr(target, "_supports_scaling", True):
+        raise BackendError(
+            f"{found.reach.target} cannot {verb} {name!r}",
+            remedy="ask whoever started its scheduler",
+        )
+    if verb == "adapt" and getattr(target, "adapt", None) is Cluster.adapt:
+        raise BackendError(
+            f"{found.reach.target} adapts only as long as the process that asked it to",
+            remedy="call get_cluster(...).adapt(...) in a script, or scale it",
+        )
+    cluster = await found.reach.attach()
+    try:
+        await _settled(call(cluster))
+    except DaskCtlError:
+        raise
+    except Exception as error:
+        raise BackendError(
+            f"{found.reach.target} cannot {verb} {name!r}: {discovery.reason(error)}",
+            remedy="see its documentation",
+        ) from error
+    finally:
+        await _settled(cluster.close())
+    return found
+
+
+async def until_workers(
+    found: Found, enough: Callable[[int], bool], deadline: float, told: Callable[[int], None]
+) -> None:
+    """Wait until a cluster has as many workers as were asked for.
+
+    Parameters
+    ----------
+    found : Found
+        The cluster.
+    enough : callable
+        Whether a number of workers will do.
+    deadline : float
+        When to give up, as of `time.monotonic`.
+    told : callable
+        Is told the number of workers when it has changed.
+
+    Raises
+    ------
+    BackendError
+        If it has not got them in time.
+    """
+    found = replace(found, identity=None)
+    last = None
+    while True:
+        info = await _watched(found)
+        if info.workers is not None and info.workers != last:
+            last = info.workers
+            told(last)
+        if info.workers is not None and enough(info.workers):
+            return
+        if time.monotonic() > deadline:
+            raise BackendError(
+                f"cluster {found.name!r} has {info.workers or 0} workers, not yet as many as "
+                "were asked for",
+                remedy=f"wait longer with --timeout, or see: dask cluster logs {found.name}",
+            )
+        await asyncio.sleep(_POLL)
+
+
+async def _watched(found: Found) -> ClusterInfo:
+    if found.record is None and found.reach.module == "dask_ctl.proxy":
+        identity = await schedulers.identity(found.name, settings.discovery_timeout())
+        return _of_identity(found, identity)
+    return await look(found)
+
+
+async def delete(name: str, timeout: float = DELETE_TIMEOUT) -> None:
+    """End a cluster, and wait until nothing is left of it.
+
+    Parameters
+    ----------
+    name : str
+        The cluster.
+    timeout : float
+        How long to wait for its end, in seconds.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is no such cluster.
+    BackendError
+        If it cannot be ended from here, or is not gone in time.
+    """
+    found = await find(name)
+    record = found.record
+    deadline = time.monotonic() + timeout
+    if record is None:
+        await asyncio.to_thread(found.reach.delete)
+    elif record.host is None:
+        if found.reach.module != "dask_ctl.proxy":  # that one is only forgotten
+            await asyncio.to_thread(found.reach.delete)
+        records.remove(name)
+    elif record.orphaned:
+        await _end_orphan(found, deadline)
+    else:
+        await _end_host(record, deadline)
+
+
+async def _end_host(record: records.Record, deadline: float) -> None:
+    assert record.host is not None  # noqa: S101
+    if record.host.port is None and not record.host.elsewhere:
+        record.host.terminate()
+    else:
+        await asyncio.to_thread(control.call, record, "close")
+    while record.name in records.names() and not record.orphaned:
+        await _patience(deadline, f"cluster {record.name!r} is still closing", record)
+    while not record.host.elsewhere and record.host.alive:
+        await _patience(deadline, f"the host of {record.name!r} has not ended", record)
+    await _until_out_of_queue(record, deadline)
+
+
+async def _end_orphan(found: Found, deadline: float) -> None:
+    record = found.record
+    assert record is not None  # noqa: S101
+    if (await look(found)).status == "orphaned":
+        from distributed import rpc
+
+        async with rpc(record.address) as scheduler:
+            await scheduler.terminate()
+        while (await look(found)).status == "orphaned":
+            await _patience(deadline, f"the scheduler of {record.name!r} has not ended", record)
+    refused: dict[str, str | None] = {}
+    for job_id, command in record.jobs.items():
+        problem = await asyncio.to_thread(jobs.cancel, command)
+        left = problem is not None and await asyncio.to_thread(jobs.queued, job_id, command)
+        if left:
+            refused[job_id] = problem
+    if refused:
+        first = next(iter(refused.values()))
+        raise BackendError(
+            f"these jobs of cluster {record.name!r} could not be cancelled: "
+            f"{', '.join(refused)} ({first})",
+            remedy="cancel them by hand, and delete it again",
+        )
+    await _until_out_of_queue(record, deadline)
+    records.remove(record.name)
+
+
+async def _until_out_of_queue(record: records.Record, deadline: float) -> None:
+    for job_id, command in record.jobs.items():
+        while await asyncio.to_thread(jobs.queued, job_id, command):
+            await _patience(deadline, f"job {job_id} is still in its queue", record)
+
+
+async def _patience(deadline: float, problem: str, record: records.Record) -> None:
+    if time.monotonic() > deadline:
+        raise BackendError(
+            problem, remedy=f"see {record.log}, and delete it again", origin=record.name
+        )
+    await asyncio.sleep(_POLL)
+
+
+async def _settled(result: Any) -> Any:
+    return await result if isinstance(result, Awaitable) else result
