@@ -181,6 +181,7 @@ class _Call:
             try:
                 for delay in kubernetes.until_name_is_free(self.target, self.kwargs):
                     await asyncio.sleep(delay)
+                await jobs.submit_async(cluster)
                 started = await cluster
                 self._spare(started)
                 if self.scale is not None:
@@ -189,6 +190,7 @@ class _Call:
                 if self.adapt is not None:
                     self._refuse_if_fixed(started)
                     await _settled(started.adapt(**self.adapt))
+                await jobs.submit_async(started)
             except BaseException:
                 closing.spare(cluster)
                 await _settled(cluster.close())

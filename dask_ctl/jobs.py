@@ -83,15 +83,26 @@ def submit(cluster: Any) -> None:
     waits for that would cancel it half way, and with it the closing of the cluster; and a job
     that is refused would be a line in a log, and a script that waits for ever.
     """
+    if _has_jobs(type(cluster)):
+        cluster.sync(_submit, cluster)
+
+
+async def submit_async(cluster: Any) -> None:
+    """The same inside a running loop; a first cancellation waits until the jobs can be named."""
     if not _has_jobs(type(cluster)):
         return
+    submitting = asyncio.ensure_future(_submit(cluster))
+    try:
+        await asyncio.shield(submitting)
+    except asyncio.CancelledError:
+        await asyncio.gather(submitting, return_exceptions=True)
+        raise
 
-    async def submitted() -> None:
-        await cluster
-        # Gives the error of a job that was refused.
-        await asyncio.gather(*cluster.workers.values())
 
-    cluster.sync(submitted)
+async def _submit(cluster: Any) -> None:
+    await cluster
+    # Gives the error of a job that was refused.
+    await asyncio.gather(*cluster.workers.values())
 
 
 def cancel(command: list[str]) -> str | None:
