@@ -9,6 +9,8 @@ import pytest
 
 from tests.backends.scripts import Scripts, wait_until
 
+pytest.register_assert_rewrite("tests.backends.claims")
+
 
 @pytest.fixture
 def scripts(isolated: Path, tmp_path: Path) -> Iterator[Scripts]:

@@ -30,6 +30,16 @@ def work(started):
 
 client.submit(work, pathlib.Path("working").absolute()).result()
 """
+# A preload of dask's servers: each says that it starts, and waits until it may go on.
+_HELD = """
+import asyncio
+from pathlib import Path
+
+async def dask_setup(server):
+    Path({started!r}).touch()
+    while not Path({go_on!r}).exists():
+        await asyncio.sleep(0.01)
+"""
 _LOCKS = {".lock", ".dirlock"}
 
 
@@ -50,6 +60,22 @@ def wait_until(done: Callable[[], object], what: str, timeout: float = 30) -> No
         if time.monotonic() > deadline:
             pytest.fail(f"after {timeout:g} s still not: {what}")
         time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When to press Ctrl-C.
+
+    Parameters
+    ----------
+    reached : callable
+        Whether it has come.
+    let_go : callable, optional
+        Lets go of what is held at that moment; called right after Ctrl-C.
+    """
+
+    reached: Callable[[], object]
+    let_go: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -112,12 +138,25 @@ class Scripts:
         """Run a script with Python to its end."""
         return self.run(sys.executable, script)
 
-    def interrupt(self, process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-        """Press Ctrl-C in the terminal of `process`, once its task for ever is running."""
+    def hold(self, role: str, monkeypatch: pytest.MonkeyPatch) -> Moment:
+        """Hold every scheduler, or every worker, that is started by a script of this home."""
+        started, go_on, preload = (
+            self.home.parent / name for name in ("started", "go-on", "held.py")
+        )
+        preload.write_text(_HELD.format(started=str(started), go_on=str(go_on)))
+        monkeypatch.setenv(f"DASK_DISTRIBUTED__{role.upper()}__PRELOAD", str(preload))
+        return Moment(started.exists, go_on.touch)
+
+    def interrupt(
+        self, process: subprocess.Popen[str], moment: Moment | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Press Ctrl-C in the terminal of `process`, by default once its task for ever runs."""
         working = self.cwd / "working"
-        wait_until(lambda: working.exists() or process.poll() is not None, "a task runs", 60)
-        working.unlink()
+        moment = moment or Moment(working.exists, working.unlink)
+        wait_until(lambda: moment.reached() or process.poll() is not None, "time for Ctrl-C", 60)
+        assert process.poll() is None, process.communicate()
         os.killpg(process.pid, signal.SIGINT)
+        moment.let_go()
         try:
             out, err = process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
