@@ -12,7 +12,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
 BACKENDS := $(addprefix test-,$(notdir $(patsubst %/,%,$(wildcard tests/backends/*/))))
 
-.PHONY: demo test $(BACKENDS) test-floor lint types imports docs benchmarks check clean
+.PHONY: demo test $(BACKENDS) test-consumers test-floor lint types imports docs benchmarks check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python docs/examples/myscript.py
@@ -24,10 +24,13 @@ test: $(VENV)/.test
 $(BACKENDS): test-%: $(VENV)/.test
 	$(BIN)/python -m pytest tests/backends/$* $(PYTEST_ARGS)
 
-# Backends, notebooks and packaging do not depend on the version of dask.
+test-consumers: $(VENV)/.test
+	$(BIN)/python -m pytest tests/consumers $(PYTEST_ARGS)
+
+# Backends, consumers, notebooks and packaging do not depend on the version of dask.
 test-floor: $(FLOOR_VENV)/.test-$(FLOOR)
 	$(FLOOR_VENV)/bin/python -m pytest tests --ignore=tests/backends \
-		--ignore=tests/test_packaging.py --ignore-glob='*notebook*' $(PYTEST_ARGS)
+		--ignore=tests/consumers --ignore=tests/test_packaging.py --ignore-glob='*notebook*' $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -60,7 +63,7 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python $(PIP_INSTALL) -e '.[test,backends]'
+	$(BIN)/python $(PIP_INSTALL) -e '.[test,backends,consumers]'
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/bin/python

@@ -96,10 +96,10 @@ class Scripts:
         """Make the spec of ``docs/examples/<name>`` the current one."""
         shutil.copy(EXAMPLES / name / "dask-cluster.yaml", self.cwd)
 
-    def longer(self, end: str) -> Path:
-        """Write the announcement's script with something more at its end."""
+    def longer(self, end: str, of: Path = SCRIPT) -> Path:
+        """Write a script, by default the announcement's, with something more at its end."""
         script = self.cwd / "longer.py"
-        script.write_text(SCRIPT.read_text() + end)
+        script.write_text(of.read_text() + end)
         return script
 
     def start(self, *command: str | Path) -> subprocess.Popen[str]:
