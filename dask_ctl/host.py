@@ -26,7 +26,7 @@ from dask_ctl.discovery import reason
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError
 from dask_ctl.kubernetes import connected
 from dask_ctl.located import Located, Origin, Source, locate, merge
-from dask_ctl.reach import arguments_of, rebuildable
+from dask_ctl.reach import arguments_of, reachable, rebuildable
 from dask_ctl.resolved import ResolvedSpec
 from dask_ctl.runners import is_runner
 from dask_ctl.target import load_from
@@ -117,6 +117,7 @@ class _Owner:
                 origin=tree.origin_of(("class",)),
                 key="class",
             )
+        tree = reachable(tree, target)
         if rebuildable(target) and "name" in inspect.signature(target).parameters:
             asked = Origin(Source.ARGUMENT, "--name")
             tree = merge(tree, locate({"kwargs": {"name": self.record.name}}, asked))

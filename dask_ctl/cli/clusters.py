@@ -73,10 +73,22 @@ def create(
     click.echo(name)
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+class _BeforeCommand(click.Command):
+    """A command whose arguments end at ``--``: what follows is another command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        rest = super().parse_args(ctx, args[:end])
+        ctx.params["command"] = args[end + 1 :]
+        return rest
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "-- COMMAND..."]
+
+
+@click.command(cls=_BeforeCommand)
 @with_spec
 @click.option("--name", help="Use the running cluster NAME, and leave it running.")
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def run(
     *,
     spec: str | None,
@@ -84,27 +96,26 @@ def run(
     settings: tuple[str, ...],
     local_fallback: bool,
     name: str | None,
-    command: tuple[str, ...],
+    command: list[str],
 ) -> None:
-    """Run COMMAND with a cluster that Client() in it finds: run [SPEC] -- COMMAND...
+    """Run COMMAND with a cluster that Client() in it finds.
 
     The cluster is created for it, and closed when it ends.
     """
-    from dask_ctl.command import run_with
-
     if not command:
         raise click.UsageError("name a COMMAND after '--': dask cluster run -- python script.py")
+    from dask_ctl.command import create_for, require_program, run_with
+
+    require_program(command)
     if name is not None:
         from dask_ctl.lifecycle import get_cluster
 
         with _progress(f"connecting to {name}"):
             made = get_cluster(name)
     else:
-        from dask_ctl import factory
-
         resolved = resolved_from(spec, file, settings, local_fallback=local_fallback)
         click.echo(f"creating {resolved.spec.target} from {resolved.origin}", err=True)
-        made = factory.create(resolved)
+        made = create_for(resolved)
     sys.exit(run_with(made, command))
 
 
