@@ -22,6 +22,8 @@ from dask_ctl.cli.options import (
     with_spec,
 )
 
+_LINE_INTERVAL: Final = 10.0  # seconds
+
 _name = click.argument("name", shell_complete=complete_cluster)
 
 
@@ -64,8 +66,8 @@ def create(
     deadline = None if timeout is None else time.monotonic() + timeout
     resolved = resolved_from(spec, file, settings, local_fallback=local_fallback)
     name = name or name_for(resolved)
-    click.echo(f"creating {resolved.spec.target} from {resolved.origin}", err=True)
-    with Launch(name, resolved.tree) as launch, _progress(f"creating {name}") as told:
+    what = f"creating {resolved.spec.target} from {resolved.origin}"
+    with Launch(name, resolved.tree) as launch, _progress(what) as told:
         launch.until("hosted" if no_wait else "running", deadline)
         if wait:
             _wait_for(launch.found(), wait, deadline, told)
@@ -220,9 +222,9 @@ def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
 
     found = manage.run(manage.scale(name, n))
     if not no_wait:
-        with _progress(f"scaling {name} to {n} workers", n) as told:
+        with _progress(f"scaling {name} to {_workers(n)}", n) as told:
             _wait_for(found, n, time.monotonic() + timeout, told, exactly=True)
-    click.echo(f"{name} has {n} workers." if not no_wait else f"{name} was told.", err=True)
+    click.echo(f"{name} has {_workers(n)}." if not no_wait else f"{name} was told.", err=True)
     _leave(0)
 
 
@@ -240,9 +242,9 @@ def adapt(*, name: str, minimum: int, maximum: int, no_wait: bool, timeout: floa
 
     found = manage.run(manage.adapt(name, minimum=minimum, maximum=maximum))
     if not no_wait:
-        with _progress(f"waiting for {minimum} workers", minimum) as told:
+        with _progress(f"waiting for {_workers(minimum)}", minimum) as told:
             _wait_for(found, minimum, time.monotonic() + timeout, told)
-    click.echo(f"{name} adapts between {minimum} and {maximum} workers.", err=True)
+    click.echo(f"{name} adapts between {minimum} and {_workers(maximum)}.", err=True)
     _leave(0)
 
 
@@ -308,7 +310,8 @@ COMMANDS: Final = (create, run, list_, show, scale, adapt, delete, snippet, logs
 def _progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """Say how far something is: a line that moves on a terminal, plain lines elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda n: click.echo(f"{n} workers", err=True)
+        click.echo(what, err=True)
+        yield _Lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -319,8 +322,24 @@ def _progress(what: str, total: int | None = None) -> Iterator[Callable[[int], N
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield lambda n: progress.update(
-            task, **({"completed": n} if total else {"description": f"{what}: {n} workers"})
+            task, **({"completed": n} if total else {"description": f"{what}: {_workers(n)}"})
         )
+
+
+def _workers(n: int) -> str:
+    return f"{n} worker" if n == 1 else f"{n} workers"
+
+
+class _Lines:
+    """How many workers there are, as a line every now and then."""
+
+    def __init__(self) -> None:
+        self.said = time.monotonic()
+
+    def __call__(self, n: int) -> None:
+        if time.monotonic() > self.said + _LINE_INTERVAL:
+            self.said = time.monotonic()
+            click.echo(_workers(n), err=True)
 
 
 def _wait_for(
