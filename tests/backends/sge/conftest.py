@@ -61,6 +61,6 @@ def batch(
     try:
         wait_until(lambda: not sge.queue(), "the queue is empty")
         shutil.rmtree(sge.cwd / "logs", ignore_errors=True)
-        assert not list((sge_root / "tmp").iterdir())
+        wait_until(lambda: not list((sge_root / "tmp").iterdir()), "no job's folder is left")
     finally:
         cancel_all()

@@ -11,7 +11,7 @@ from tests.backends.batch import BatchSystem
 from tests.backends.daemons import output
 from tests.backends.scripts import wait_until
 
-# Debian keeps the programs themselves here; those on PATH ask for a configured cell.
+# Where Debian keeps what is not for users, and the defaults.
 LIB = Path("/usr/lib/gridengine")
 SHARE = Path("/usr/share/gridengine")
 INSTALL = (
