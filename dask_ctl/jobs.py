@@ -67,7 +67,8 @@ def adapting(cluster: Any, options: Mapping[str, Any]) -> dict[str, Any]:
 
     class WholeJobs(Adaptive):  # type: ignore[misc]
         async def safe_target(self) -> int:
-            return math.ceil(await super().safe_target() / workers) * workers
+            wanted: int = await super().safe_target()
+            return math.ceil(wanted / workers) * workers
 
     return {"Adaptive": WholeJobs, "worker_key": _job_of, **options}
 

@@ -15,8 +15,7 @@ from tests.backends.scripts import wait_until
 LIB = Path("/usr/lib/gridengine")
 SHARE = Path("/usr/share/gridengine")
 INSTALL = (
-    "apt-get install -y --no-install-recommends "
-    "gridengine-master gridengine-exec gridengine-client"
+    "apt-get install -y --no-install-recommends gridengine-master gridengine-exec gridengine-client"
 )
 
 BOOTSTRAP = """\
