@@ -31,7 +31,7 @@ from tests.conftest import ROOT, unavailable
 # A preload of the scheduler: it says that the scheduler starts, and holds it until it may go on.
 HELD_SCHEDULER = """
 import asyncio
-from tempfile import TemporaryDirectory
+from pathlib import Path
 
 async def dask_setup(scheduler):
     Path("starting").touch()
