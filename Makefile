@@ -6,6 +6,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 FLOOR_VENV := .venv-floor
+CONSUMERS_VENV := .venv-consumers
 BIN := $(VENV)/bin
 FLOOR := $(shell sed -n 's/.*"dask>=\([0-9.]*\)".*/\1/p' pyproject.toml)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
@@ -17,15 +18,16 @@ BACKENDS := $(addprefix test-,$(notdir $(patsubst %/,%,$(wildcard tests/backends
 demo: $(VENV)/.demo
 	$(BIN)/python docs/examples/myscript.py
 
-test: $(VENV)/.test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(VENV)/.test test-consumers
+	$(BIN)/python -m pytest --ignore=tests/consumers $(PYTEST_ARGS)
 
 # One backend alone, by its folder: make test-slurm, make test-mpi
 $(BACKENDS): test-%: $(VENV)/.test
 	$(BIN)/python -m pytest tests/backends/$* $(PYTEST_ARGS)
 
-test-consumers: $(VENV)/.test
-	$(BIN)/python -m pytest tests/consumers $(PYTEST_ARGS)
+# What uses dask_ctl needs much, which would slow down or bend every other test.
+test-consumers: $(CONSUMERS_VENV)/.test
+	$(CONSUMERS_VENV)/bin/python -m pytest tests/consumers $(PYTEST_ARGS)
 
 # Backends, consumers, notebooks and packaging do not depend on the version of dask.
 test-floor: $(FLOOR_VENV)/.test-$(FLOOR)
@@ -53,7 +55,7 @@ benchmarks: $(VENV)/.test
 check: lint types imports docs test-floor
 
 clean:
-	rm -rf $(VENV) $(FLOOR_VENV) dist docs/_build docs/api
+	rm -rf $(VENV) $(FLOOR_VENV) $(CONSUMERS_VENV) dist docs/_build docs/api
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -63,12 +65,19 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python $(PIP_INSTALL) -e '.[test,backends,consumers]'
+	$(BIN)/python $(PIP_INSTALL) -e '.[test,backends]'
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python $(PIP_INSTALL) -e '.[docs]'
 	touch $@ $(VENV)/.demo
+
+$(CONSUMERS_VENV)/bin/python:
+	$(PYTHON) -m venv $(CONSUMERS_VENV)
+
+$(CONSUMERS_VENV)/.test: pyproject.toml | $(CONSUMERS_VENV)/bin/python
+	$(CONSUMERS_VENV)/bin/python $(PIP_INSTALL) -e '.[test,consumers]'
+	touch $@
 
 $(FLOOR_VENV)/bin/python:
 	$(PYTHON) -m venv $(FLOOR_VENV)

@@ -20,7 +20,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, Any, Final
 
-from dask_ctl import closing, factory, records
+from dask_ctl import closing, factory, jobs, records
 from dask_ctl.control import MAX_LINE
 from dask_ctl.discovery import reason
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError
@@ -236,7 +236,7 @@ class _Owner:
         if verb == "scale":
             await asyncio.to_thread(cluster.scale, arguments["n"])
         elif verb == "adapt":
-            await asyncio.to_thread(lambda: cluster.adapt(**arguments))
+            await asyncio.to_thread(lambda: cluster.adapt(**jobs.adapting(cluster, arguments)))
         elif verb == "security":
             return _security(cluster)
         elif verb == "close":

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-<<<<<<< HEAD
+import math
 import shlex
 import subprocess
-=======
-import math
->>>>>>> c1
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
