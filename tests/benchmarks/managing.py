@@ -204,6 +204,7 @@ def started(code: str, *args: str, python: Path | None = None) -> Iterator[str]:
         [python or sys.executable, "-c", textwrap.dedent(code), *args],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     )
     try:
