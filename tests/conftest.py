@@ -80,6 +80,7 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(cwd)
     paths, tree = list(dask.config.paths), copy.deepcopy(dask.config.config)
     dask.config.paths[:] = [str(tmp_path / "etc" / "dask"), str(home / ".config" / "dask")]
+    monkeypatch.setattr(dask.config, "PATH", dask.config.paths[-1])
     dask.config.refresh()
     monkeypatch.setattr(config, "_baseline", config.Baseline.of(Snapshot.take(), []))
     yield cwd
