@@ -73,20 +73,32 @@ def create(
     click.echo(name)
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+class _BeforeCommand(click.Command):
+    """A command whose arguments end at ``--``; behind it stands a command of the user's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        ctx.obj = tuple(args[end + 1 :])
+        return super().parse_args(ctx, args[:end])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "-- COMMAND..."]
+
+
+@click.command(cls=_BeforeCommand)
 @with_spec
 @click.option("--name", help="Use the running cluster NAME, and leave it running.")
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
 def run(
+    command: tuple[str, ...],
     *,
     spec: str | None,
     file: str | None,
     settings: tuple[str, ...],
     local_fallback: bool,
     name: str | None,
-    command: tuple[str, ...],
 ) -> None:
-    """Run COMMAND with a cluster that Client() in it finds: run [SPEC] -- COMMAND...
+    """Run COMMAND with a cluster that Client() in it finds.
 
     The cluster is created for it, and closed when it ends.
     """
