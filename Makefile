@@ -1,6 +1,7 @@
 # Every target sets up what it needs; a second call does only what is new.
 #   make demo        the example script, on a local cluster
 #   make test        the test suite
+#   make figures     the page of figures, measured anew for the backends of this machine
 #   make check       lint, types, imports, docs and the suite on the oldest supported dask
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -13,7 +14,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
 BACKENDS := $(addprefix test-,$(notdir $(patsubst %/,%,$(wildcard tests/backends/*/))))
 
-.PHONY: demo test $(BACKENDS) test-consumers test-floor lint types imports docs benchmarks check clean
+.PHONY: demo test $(BACKENDS) test-consumers test-floor lint types imports docs benchmarks figures check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python docs/examples/myscript.py
@@ -51,6 +52,9 @@ docs: $(VENV)/.docs
 
 benchmarks: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks
+
+figures: $(VENV)/.test
+	$(BIN)/python -m pytest -m figures tests/backends $(PYTEST_ARGS)
 
 check: lint types imports docs test-floor
 
