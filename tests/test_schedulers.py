@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -62,7 +63,7 @@ while True:
 def only_schedulers() -> Iterator[None]:
     """Do without what else is installed here; these are not about time, so there is enough."""
     others = [name for name in discovery.methods() if name != "schedulers"]
-    with dask.config.set({"ctl.disable-discovery": others, "ctl.discovery.timeout": "30s"}):
+    with dask.config.set({"ctl.disable-discovery": others, "ctl.discovery.timeout": "10s"}):
         yield
 
 
@@ -111,12 +112,14 @@ Scheduler = Callable[..., dict[str, Any]]
 
 def listed() -> dict[str, ClusterInfo]:
     """The schedulers by their name; none is there twice."""
-    infos = list_clusters("schedulers")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the method never fails
+        infos = list_clusters("schedulers")
     assert len({info.name for info in infos}) == len(infos)
     return {info.name: info for info in infos}
 
 
-def configured(*addresses: str, timeout: str = "30s") -> Any:
+def configured(*addresses: str, timeout: str = "10s") -> Any:
     return dask.config.set(
         {"ctl.discovery.schedulers": list(addresses), "ctl.discovery.timeout": timeout}
     )
@@ -136,7 +139,8 @@ def test_a_local_cluster_of_this_process() -> None:
         with Client(cluster) as client:
             client.wait_for_workers(2)
         info = listed()[cluster.scheduler_address]
-        assert (info.type, info.status, info.discovery) == ("LocalCluster", "running", "schedulers")
+        assert info.type == "distributed.deploy.local.LocalCluster"
+        assert (info.status, info.discovery) == ("running", "schedulers")
         assert (info.workers, info.threads, info.memory) == (2, 6, 2 * 10**9)
         assert info.address == cluster.scheduler_address
         assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", info.created or "")
@@ -260,11 +264,12 @@ def test_tls(scheduler: Scheduler, tmp_path: Path) -> None:
         "--host", "tls://127.0.0.1", "--port", "0",
         "--tls-ca-file", ca, "--tls-cert", cert, "--tls-key", key,
     )["address"]  # fmt: skip
-    tls = {"ca-file": ca, "client": {"cert": cert, "key": key}}
+    files = {"ca-file": ca, "client.cert": cert, "client.key": key}
+    tls = {f"distributed.comm.tls.{name}": file for name, file in files.items()}
     assert address.startswith("tls://")
     with configured(address):
         assert listed()[address].status.startswith("unreachable: ")
-        with dask.config.set({"distributed.comm.tls": tls}):
+        with dask.config.set(tls):
             assert listed()[address].status == "running"
             with get_cluster(address) as cluster:
                 assert cluster.scheduler_address == address
@@ -284,6 +289,18 @@ def test_nothing_is_sent_to_what_is_no_scheduler(
     assert f"tcp://127.0.0.1:{port}" not in listed()
     wait_until(lambda: report.exists() and report.read_text().endswith("\n"), "it was looked at")
     assert set(map(json.loads, report.read_text().splitlines())) == {""}
+
+
+def test_one_that_greets_and_never_answers(start: Start, tmp_path: Path) -> None:
+    """It costs no other scheduler its row."""
+    greeting = "\u0001pickle-protocol"
+    process = start(sys.executable, "-c", LISTENER, greeting, tmp_path / "heard")
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    with LocalCluster(n_workers=0, dashboard_address=":0") as cluster, configured(timeout="4s"):
+        names = set(listed())
+    assert cluster.scheduler_address in names
+    assert f"tcp://127.0.0.1:{port}" not in names
 
 
 def test_other_programs_are_not_connected_to(start: Start, tmp_path: Path) -> None:
