@@ -8,6 +8,7 @@ own, so that one which hangs, in its import or without giving way, holds up no o
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -240,11 +241,11 @@ async def survey(
 
 
 def _late(waiting: list[_Run]) -> list[_Run]:
-    """Those of which the time is up before they listed all; all whose time is up are stopped."""
+    """Stop those whose time is up, and give those of which nobody has said yet that they fail."""
     late = [run for run in waiting if time.monotonic() >= run.deadline]
     for run in late:
         run.stop()
-    return [run for run in late if not run.listed]
+    return [run for run in late if not run.listed and not run.failed]
 
 
 def _itself(function: T) -> T:
@@ -265,7 +266,7 @@ class _Run:
 
     def __init__(self, method: Method, look: Look | None, deadline: float) -> None:
         self.method, self.look, self.deadline = method, look, deadline
-        self.listed = self.done = False
+        self.listed = self.failed = self.done = False
         self.pending: dict[int, Found] = {}
         self._cancel: Callable[[], Any] | None = None
 
@@ -288,7 +289,11 @@ class _Run:
             self.listed, self.deadline = True, time.monotonic() + patience
         elif kind == "done":
             self.done = True
-        return result if kind == "failed" else None
+        elif kind == "failed":
+            self.failed = True
+            failure: DaskCtlError = result
+            return failure
+        return None
 
     def start(self, post: Callable[[_News], Any]) -> None:
         """Run the method; `post` is told what happens."""
@@ -321,7 +326,10 @@ class _Run:
         looks = []
         try:
             nonsense = False
-            async for item in self.method.load()():
+            listing = self.method.load()()
+            if inspect.iscoroutine(listing):
+                listing.close()  # it is none that can be iterated, and nobody will await it
+            async for item in listing:
                 if self.done:  # it never gives way, so that it cannot be cancelled
                     return
                 try:

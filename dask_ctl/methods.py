@@ -32,7 +32,8 @@ async def listening() -> AsyncIterator[Found]:
     configured = settings.discovery_schedulers()
     for address in dict.fromkeys(configured):
         yield at(address)  # it is asked later, so that one which never answers is found too
-    async for identity in schedulers.discover(settings.discovery_timeout()):
+    # Done a little before the method's own time is up, so that one which hangs costs no other.
+    async for identity in schedulers.discover(0.8 * settings.discovery_timeout()):
         if identity["address"] not in configured:
             yield at(identity["address"], identity)
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 DEFAULT_PORT: Final = 8786
-_GREETING_TIMEOUT: Final = 1.0  # seconds
+_GREETING_SHARE: Final = 0.2  # of the time-out; what is silent so long is something else
 # Every server of distributed says this at once to whoever connects, before it is told anything.
 _GREETING: Final = b"pickle-protocol"
 _GREETING_BYTES: Final = 4096
@@ -24,16 +24,19 @@ async def discover(timeout: float) -> AsyncIterator[dict[str, Any]]:
     Parameters
     ----------
     timeout : float
-        How long one may take to answer, in seconds.
+        How long all of it may take, in seconds. What greets and then does not answer in time is
+        left out.
 
     Yields
     ------
     identity : dict
         What a scheduler says of itself.
     """
+    deadline = asyncio.get_running_loop().time() + timeout
     sockets = await asyncio.to_thread(_sockets)
+    asked = [_at_socket(host, port, timeout, deadline) for host, port in sockets]
     seen = set()
-    for answer in asyncio.as_completed([_at_socket(*socket, timeout) for socket in sockets]):
+    for answer in asyncio.as_completed(asked):
         identity = await answer
         if identity is not None and identity["id"] not in seen:
             seen.add(identity["id"])
@@ -80,19 +83,21 @@ async def identity(
     return found
 
 
-async def _at_socket(host: str, port: int, timeout: float) -> dict[str, Any] | None:
-    if not await _greets(host, port):
-        return None
+async def _at_socket(
+    host: str, port: int, timeout: float, deadline: float
+) -> dict[str, Any] | None:
     shown = f"[{host}]" if ":" in host else host
     with suppress(OSError):
-        return await identity(f"tcp://{shown}:{port}", timeout)
+        async with asyncio.timeout_at(deadline):
+            if await _greets(host, port, timeout * _GREETING_SHARE):
+                return await identity(f"tcp://{shown}:{port}", timeout)
     return None
 
 
-async def _greets(host: str, port: int) -> bool:
+async def _greets(host: str, port: int, timeout: float) -> bool:
     """Whether something of distributed listens there, found out by listening only."""
     try:
-        async with asyncio.timeout(_GREETING_TIMEOUT):
+        async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(host, port)
             try:
                 heard = b""

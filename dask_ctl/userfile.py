@@ -19,6 +19,8 @@ from dask_ctl.document import read
 from dask_ctl.exceptions import BackendError, InvalidSpecError
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")  # of the files that dask reads
+# What PyYAML raises, also for `!!bool x`, `!!timestamp x` and what is nested too deeply.
+_BROKEN: Final = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
 _BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
@@ -59,11 +61,11 @@ def write_words(key: str, words: Sequence[str]) -> Path:
 
 def _file(key: str) -> Path:
     place = Path(dask.config.PATH)
-    if place.is_file() or (place.suffix in _SUFFIXES and not place.is_dir()):
+    if place.is_file():  # DASK_CONFIG may name one; what is not there dask makes a folder
         return place
     files = place.iterdir() if place.is_dir() else ()
     for path in sorted((path for path in files if path.suffix.lower() in _SUFFIXES), reverse=True):
-        with suppress(yaml.YAMLError, InvalidSpecError, OSError):
+        with suppress(*_BROKEN, InvalidSpecError, OSError):
             loaded = yaml.safe_load(_read(path))
             namespace = loaded.get(NAMESPACE) if isinstance(loaded, Mapping) else None
             if isinstance(namespace, Mapping) and _spelled(key) & namespace.keys():
@@ -81,13 +83,13 @@ def _changed(text: str, key: str, words: Sequence[str], path: Path) -> str:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         before = _apart(yaml.safe_load(text), key)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except _BROKEN as error:
         problem = " ".join(str(error).split())
         raise InvalidSpecError(
             f"cannot be read: {problem}", remedy="mend it", origin=path
         ) from None
-    with suppress(yaml.YAMLError, ValueError, RecursionError):
-        changed = _with_words(text, root, key, list(words), json_only=path.suffix == ".json")
+    with suppress(*_BROKEN):
+        changed = _with_words(text, root, key, list(words))
         # As texts: a .nan is not equal to itself, and the order counts.
         if _apart(yaml.safe_load(changed), key) == (before[0], list(words)):
             return changed
@@ -114,16 +116,11 @@ def _apart(loaded: Any, key: str) -> tuple[str, Any]:
     return repr((tree, rest)), value
 
 
-def _with_words(text: str, root: Any, key: str, words: list[str], *, json_only: bool) -> str:
+def _with_words(text: str, root: Any, key: str, words: list[str]) -> str:
     newline = "\r\n" if "\r\n" in text else "\n"
     value = json.dumps(words)  # a flow sequence of quoted scalars is the same in YAML
-    if root is None:
-        whole = f"{NAMESPACE}:{newline}  {key}: {value}"
-        if json_only:
-            whole = json.dumps({NAMESPACE: {key: words}}, indent=2)
-        return f"{text}{newline if _unended(text) else ''}{whole}{newline}"
-    namespace = _entry(root, {NAMESPACE})
-    if namespace is None and root.flow_style:
+    namespace = _entry(root, {NAMESPACE}) if root else None
+    if namespace is None and root and root.flow_style:
         return _first_in(text, root, NAMESPACE, f"{{{json.dumps(key)}: {value}}}")
     if namespace is None:
         end = newline if _unended(text) else ""
@@ -139,7 +136,7 @@ def _with_words(text: str, root: Any, key: str, words: list[str], *, json_only: 
         return _replaced(text, *entry, words, newline)
     if content.flow_style:
         return _first_in(text, content, key, value)
-    first = content.start_mark
+    first = content.value[0][0].start_mark  # that of the whole may be an anchor
     line, _ = _line(text, first.index)
     if text[line : first.index].strip(f" {_BOM}"):  # after its key, in the same line
         line, indented = first.index, f"{key}: {value}{newline}{' ' * first.column}"
@@ -159,6 +156,8 @@ def _replaced(text: str, name: Any, old: Any, words: list[str], newline: str) ->
         return _spliced(text, start, end, f" {json.dumps(words)}")
     # An item a line: the others keep theirs, with the comments on them.
     lines = [(_line(text, item.start_mark.index), item) for item in old.value]
+    if not all(isinstance(item, yaml.ScalarNode) for item in old.value):
+        raise ValueError("it is no list of words")
     dash = text[lines[0][0][0] : lines[0][1].start_mark.index]
     if dash.strip() != "-" or any(item.end_mark.index > line[1] for line, item in lines):
         raise ValueError("an item is not on a line of its own")
@@ -180,7 +179,7 @@ def _line(text: str, index: int) -> tuple[int, int]:
 
 
 def _first_in(text: str, mapping: Any, key: str, value: str) -> str:
-    after = mapping.start_mark.index + 1
+    after = text.index("{", mapping.start_mark.index) + 1  # it begins at its anchor
     separator = ", " if mapping.value else ""
     return _spliced(text, after, after, f"{json.dumps(key)}: {value}{separator}")
 
