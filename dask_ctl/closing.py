@@ -16,6 +16,7 @@ from dask_ctl import kubernetes
 
 _RUNNER_JOIN_TIMEOUT: Final = 60.0
 _RUNNER_LEAVE_TIMEOUT: Final = 60.0
+_SSH_JOIN_TIMEOUT: Final = 30.0
 
 _owned: weakref.WeakSet[Any] = weakref.WeakSet()
 _runners: list[Any] = []
@@ -44,6 +45,7 @@ def at_exit(cluster: Any, *, runner: bool) -> None:
 def _end() -> None:
     for cluster in list(_owned):
         if _status(cluster) != "closed" and getattr(cluster, "shutdown_on_close", True):
+            _wait_for_ssh_workers(cluster)
             close_clients(cluster)
     for runner in _runners:
         if _status(runner) == "running":
@@ -115,8 +117,25 @@ def undo(cluster: Any) -> None:
     if getattr(cluster, "status", None) is Status.starting:
         # Cancelled half way: only a cluster that has failed closes what there is of it.
         cluster.status = Status.failed
+    _wait_for_ssh_workers(cluster)
     close_clients(cluster)
     cluster.close()
+
+
+def _wait_for_ssh_workers(cluster: Any) -> None:
+    """Wait until all workers of an ``SSHCluster`` have joined it.
+
+    They end at their scheduler's word. One that has not joined by then looks for its scheduler
+    for ever.
+    """
+    workers = getattr(cluster, "workers", None) or {}
+    expected = sum(
+        worker.n_workers
+        for worker in (workers.values() if isinstance(workers, dict) else ())
+        if type(worker).__module__ == "distributed.deploy.ssh"
+    )
+    if expected:
+        _wait(lambda: len(cluster.scheduler_info["workers"]) >= expected, _SSH_JOIN_TIMEOUT)
 
 
 def half_built(error: BaseException) -> Any | None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from typing import Any, Final
 
-from dask_ctl import closing
+from dask_ctl import closing, factory
 from dask_ctl.exceptions import BackendError
+from dask_ctl.reach import reachable
+from dask_ctl.resolved import ResolvedSpec
+from dask_ctl.target import load_from
 
 _FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _PREFIX: Final = "DASK_CTL__CLUSTER_"
@@ -20,6 +25,21 @@ _TLS: Final = {
     "tls_client_cert": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT",
     "tls_client_key": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY",
 }
+
+
+def require_program(command: Sequence[str]) -> None:
+    """Raise `BackendError` for a command that cannot be run, before a cluster is made for it."""
+    if shutil.which(command[0]) is None:
+        raise BackendError(
+            f"there is no program {command[0]!r}", remedy="check the command, and PATH"
+        )
+
+
+def create_for(resolved: ResolvedSpec) -> Any:
+    """The cluster of a spec, for a command to use; what its class prints goes to standard error."""
+    with redirect_stdout(sys.stderr):
+        target = load_from(resolved.tree, os.environ)
+        return factory.create(ResolvedSpec.of(reachable(resolved.tree, target)))
 
 
 def run_with(cluster: Any, command: Sequence[str]) -> int:

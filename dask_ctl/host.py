@@ -16,17 +16,18 @@ import os
 import pickle
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, Any, Final
 
-from dask_ctl import closing, factory, records
+from dask_ctl import closing, factory, jobs, records
 from dask_ctl.control import MAX_LINE
 from dask_ctl.discovery import reason
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError
 from dask_ctl.kubernetes import connected
 from dask_ctl.located import Located, Origin, Source, locate, merge
-from dask_ctl.reach import arguments_of, rebuildable
+from dask_ctl.reach import arguments_of, reachable, rebuildable
 from dask_ctl.resolved import ResolvedSpec
 from dask_ctl.runners import is_runner
 from dask_ctl.target import load_from
@@ -117,6 +118,7 @@ class _Owner:
                 origin=tree.origin_of(("class",)),
                 key="class",
             )
+        tree = reachable(tree, target)
         if rebuildable(target) and "name" in inspect.signature(target).parameters:
             asked = Origin(Source.ARGUMENT, "--name")
             tree = merge(tree, locate({"kwargs": {"name": self.record.name}}, asked))
@@ -216,26 +218,33 @@ class _Owner:
     ) -> None:
         try:
             asked = json.loads(await asyncio.wait_for(reader.readline(), _LINE_TIMEOUT))
-            self._check_secret(asked["secret"])
-            answer = {"result": await self._do(cluster, asked["verb"], asked["arguments"])}
-        except Exception as error:  # whatever a stranger sends, or a backend raises
-            logger.exception("a call failed")
-            answer = {"error": reason(error)}
-        writer.write(json.dumps(answer).encode() + b"\n")
-        writer.close()
+            verb, arguments = asked["verb"], asked["arguments"]
+            knows = self._is_secret(asked["secret"])
+        except (OSError, ValueError, LookupError, TypeError):  # whatever a stranger sends
+            knows = False
+        if not knows:
+            answer = {"error": "this is not for you"}
+        else:
+            try:
+                answer = {"result": await self._do(cluster, verb, arguments)}
+            except Exception as error:  # whatever a backend raises
+                logger.exception("a call failed")
+                answer = {"error": reason(error)}
+        with suppress(OSError):
+            writer.write(json.dumps(answer).encode() + b"\n")
+            writer.close()
 
-    def _check_secret(self, given: object) -> None:
+    def _is_secret(self, given: object) -> bool:
         host = self.record.host
         known = "" if host is None else host.secret
-        if not hmac.compare_digest(str(given).encode(), known.encode()):
-            raise PermissionError("wrong secret")
+        return hmac.compare_digest(str(given).encode(), known.encode())
 
     async def _do(self, cluster: Any, verb: str, arguments: dict[str, Any]) -> Any:
         logger.info("told to %s %s", verb, arguments or "")
         if verb == "scale":
             await asyncio.to_thread(cluster.scale, arguments["n"])
         elif verb == "adapt":
-            await asyncio.to_thread(lambda: cluster.adapt(**arguments))
+            await asyncio.to_thread(lambda: cluster.adapt(**jobs.adapting(cluster, arguments)))
         elif verb == "security":
             return _security(cluster)
         elif verb == "close":

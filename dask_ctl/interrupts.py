@@ -19,6 +19,9 @@ def deferred(what: str) -> Iterator[Callable[[], bool]]:
     its start, wherever that is: processes and jobs that nobody can name any more may be left.
     A cluster that has started can be closed.
 
+    Parts of the cluster in processes of the same terminal get the Ctrl-C as well, and end. If that
+    fails the start, the error is the interrupt.
+
     Parameters
     ----------
     what : str
@@ -50,5 +53,10 @@ def deferred(what: str) -> Iterator[Callable[[], bool]]:
     signal.signal(signal.SIGINT, hold)
     try:
         yield pressed.is_set
+    except Exception as error:
+        if not pressed.is_set():
+            raise
+        # Its traceback holds what there is of the cluster.
+        raise KeyboardInterrupt().with_traceback(error.__traceback__) from None
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)

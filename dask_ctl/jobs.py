@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import shlex
 import subprocess
 from collections.abc import Mapping
@@ -76,6 +77,36 @@ def keeping_track(
     return {**kwargs, "job_cls": Job}
 
 
+def adapting(cluster: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments to call ``adapt`` with, so that jobs of several workers come whole.
+
+    distributed counts workers: it asks for one, gets a job of two, takes one of them back for
+    being too many, and with it the job; a job that waits in the queue never gets to run.
+
+    Parameters
+    ----------
+    cluster : object
+        The cluster; for all but those of jobs with several workers nothing changes.
+    options : mapping
+        ``adapt`` of the spec.
+    """
+    workers = len((getattr(cluster, "new_spec", None) or {}).get("group", ()))
+    if workers < 2 or not _has_jobs(type(cluster)):  # noqa: PLR2004
+        return dict(options)
+    from distributed import Adaptive
+
+    class WholeJobs(Adaptive):  # type: ignore[misc]
+        async def safe_target(self) -> int:
+            wanted: int = await super().safe_target()
+            return math.ceil(wanted / workers) * workers
+
+    return {"Adaptive": WholeJobs, "worker_key": _job_of, **options}
+
+
+def _job_of(worker: Any) -> str:
+    return str(worker.name).rpartition("-")[0]
+
+
 def submit(cluster: Any) -> None:
     """Wait until each job that a new cluster was called with is in the queue.
 
@@ -83,15 +114,26 @@ def submit(cluster: Any) -> None:
     waits for that would cancel it half way, and with it the closing of the cluster; and a job
     that is refused would be a line in a log, and a script that waits for ever.
     """
+    if _has_jobs(type(cluster)):
+        cluster.sync(_submit, cluster)
+
+
+async def submit_async(cluster: Any) -> None:
+    """The same inside a running loop; a first cancellation waits until the jobs can be named."""
     if not _has_jobs(type(cluster)):
         return
+    submitting = asyncio.ensure_future(_submit(cluster))
+    try:
+        await asyncio.shield(submitting)
+    except asyncio.CancelledError:
+        await asyncio.gather(submitting, return_exceptions=True)
+        raise
 
-    async def submitted() -> None:
-        await cluster
-        # Gives the error of a job that was refused.
-        await asyncio.gather(*cluster.workers.values())
 
-    cluster.sync(submitted)
+async def _submit(cluster: Any) -> None:
+    await cluster
+    # Gives the error of a job that was refused.
+    await asyncio.gather(*cluster.workers.values())
 
 
 def cancel(command: list[str]) -> str | None:

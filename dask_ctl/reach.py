@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dask_ctl import kubernetes
 from dask_ctl.exceptions import BackendError, DaskCtlError
-from dask_ctl.located import Located, Origin, Source, locate
+from dask_ctl.located import Located, Origin, Source, locate, merge
 from dask_ctl.records import Record
 from dask_ctl.resolved import looks_secret, masked
 from dask_ctl.signature import inherits
@@ -20,6 +20,7 @@ from dask_ctl.variables import expand
 _KUBE: Final = ("dask_kubernetes.operator.kubecluster.kubecluster", "KubeCluster")
 _GATEWAY: Final = ("dask_gateway.client", "GatewayCluster")
 _COILED: Final = ("coiled.v2.cluster", "Cluster")
+_LOCAL: Final = ("distributed.deploy.local", "LocalCluster")
 _PROXY: Final = ("dask_ctl.proxy", "ProxyCluster")
 
 
@@ -196,6 +197,26 @@ def failed(reach: Reach, error: BaseException) -> BackendError:
         f"{reach.target} cannot reach {reach.name!r}: {text}",
         remedy="see whether it still runs, and that its service can be reached from here",
     )
+
+
+def reachable(tree: Located, target: Any) -> Located:
+    """The spec of a cluster that other processes shall use.
+
+    A LocalCluster of threads listens only within its own process, unless it is told how.
+
+    Parameters
+    ----------
+    tree : Located
+        The resolved spec.
+    target : object
+        What it names.
+    """
+    given = tree.get("kwargs")
+    kwargs = given.plain() if given else {}
+    told = {"protocol", "host", "security", "scheduler_port"} & kwargs.keys()
+    if kwargs.get("processes", True) or told or not inherits(target, *_LOCAL):
+        return tree
+    return merge(tree, locate({"kwargs": {"protocol": "tcp://"}}, tree.origin))
 
 
 def has_from_name(target: Any) -> bool:

@@ -15,12 +15,15 @@ import click
 from dask_ctl.cli.options import (
     Command,
     complete_cluster,
+    complete_method,
     output_option,
     print_table,
     resolved_from,
     warn,
     with_spec,
 )
+
+_LINE_INTERVAL: Final = 10.0  # seconds
 
 _name = click.argument("name", shell_complete=complete_cluster)
 
@@ -64,8 +67,8 @@ def create(
     deadline = None if timeout is None else time.monotonic() + timeout
     resolved = resolved_from(spec, file, settings, local_fallback=local_fallback)
     name = name or name_for(resolved)
-    click.echo(f"creating {resolved.spec.target} from {resolved.origin}", err=True)
-    with Launch(name, resolved.tree) as launch, _progress(f"creating {name}") as told:
+    what = f"creating {resolved.spec.target} from {resolved.origin}"
+    with Launch(name, resolved.tree) as launch, _progress(what) as told:
         launch.until("hosted" if no_wait else "running", deadline)
         if wait:
             _wait_for(launch.found(), wait, deadline, told)
@@ -73,10 +76,22 @@ def create(
     click.echo(name)
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+class _BeforeCommand(click.Command):
+    """A command whose arguments end at ``--``: what follows is another command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        rest = super().parse_args(ctx, args[:end])
+        ctx.params["command"] = args[end + 1 :]
+        return rest
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "-- COMMAND..."]
+
+
+@click.command(cls=_BeforeCommand)
 @with_spec
 @click.option("--name", help="Use the running cluster NAME, and leave it running.")
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def run(
     *,
     spec: str | None,
@@ -84,32 +99,31 @@ def run(
     settings: tuple[str, ...],
     local_fallback: bool,
     name: str | None,
-    command: tuple[str, ...],
+    command: list[str],
 ) -> None:
-    """Run COMMAND with a cluster that Client() in it finds: run [SPEC] -- COMMAND...
+    """Run COMMAND with a cluster that Client() in it finds.
 
     The cluster is created for it, and closed when it ends.
     """
-    from dask_ctl.command import run_with
-
     if not command:
         raise click.UsageError("name a COMMAND after '--': dask cluster run -- python script.py")
+    from dask_ctl.command import create_for, require_program, run_with
+
+    require_program(command)
     if name is not None:
         from dask_ctl.lifecycle import get_cluster
 
         with _progress(f"connecting to {name}"):
             made = get_cluster(name)
     else:
-        from dask_ctl import factory
-
         resolved = resolved_from(spec, file, settings, local_fallback=local_fallback)
         click.echo(f"creating {resolved.spec.target} from {resolved.origin}", err=True)
-        made = factory.create(resolved)
+        made = create_for(resolved)
     sys.exit(run_with(made, command))
 
 
 @click.command(name="list")
-@click.argument("method", required=False)
+@click.argument("method", required=False, shell_complete=complete_method)
 @output_option("text", "json")
 def list_(*, method: str | None, output: str) -> None:
     """Print the clusters that run, found by every method or by METHOD alone."""
@@ -209,9 +223,9 @@ def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
 
     found = manage.run(manage.scale(name, n))
     if not no_wait:
-        with _progress(f"scaling {name} to {n} workers", n) as told:
+        with _progress(f"scaling {name} to {_workers(n)}", n) as told:
             _wait_for(found, n, time.monotonic() + timeout, told, exactly=True)
-    click.echo(f"{name} has {n} workers." if not no_wait else f"{name} was told.", err=True)
+    click.echo(f"{name} has {_workers(n)}." if not no_wait else f"{name} was told.", err=True)
     _leave(0)
 
 
@@ -229,9 +243,9 @@ def adapt(*, name: str, minimum: int, maximum: int, no_wait: bool, timeout: floa
 
     found = manage.run(manage.adapt(name, minimum=minimum, maximum=maximum))
     if not no_wait:
-        with _progress(f"waiting for {minimum} workers", minimum) as told:
+        with _progress(f"waiting for {_workers(minimum)}", minimum) as told:
             _wait_for(found, minimum, time.monotonic() + timeout, told)
-    click.echo(f"{name} adapts between {minimum} and {maximum} workers.", err=True)
+    click.echo(f"{name} adapts between {minimum} and {_workers(maximum)}.", err=True)
     _leave(0)
 
 
@@ -297,7 +311,8 @@ COMMANDS: Final = (create, run, list_, show, scale, adapt, delete, snippet, logs
 def _progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """Say how far something is: a line that moves on a terminal, plain lines elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda n: click.echo(f"{n} workers", err=True)
+        click.echo(what, err=True)
+        yield _Lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -308,8 +323,24 @@ def _progress(what: str, total: int | None = None) -> Iterator[Callable[[int], N
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield lambda n: progress.update(
-            task, **({"completed": n} if total else {"description": f"{what}: {n} workers"})
+            task, **({"completed": n} if total else {"description": f"{what}: {_workers(n)}"})
         )
+
+
+def _workers(n: int) -> str:
+    return f"{n} worker" if n == 1 else f"{n} workers"
+
+
+class _Lines:
+    """How many workers there are, as a line every now and then."""
+
+    def __init__(self) -> None:
+        self.said = time.monotonic()
+
+    def __call__(self, n: int) -> None:
+        if time.monotonic() > self.said + _LINE_INTERVAL:
+            self.said = time.monotonic()
+            click.echo(_workers(n), err=True)
 
 
 def _wait_for(

@@ -21,6 +21,7 @@ EXAMPLES = ROOT / "docs" / "examples"
 SCRIPT = EXAMPLES / "myscript.py"
 ASYNCHRONOUS = EXAMPLES / "asynchronous.py"
 ANSWER = "[0, 2, 4, 6, 8, 10, 12, 14, 16, 18]\n"
+DASK_CLUSTER = (sys.executable, "-m", "dask", "cluster")
 WORK_FOR_EVER = """
 import pathlib, time
 
@@ -29,6 +30,16 @@ def work(started):
     time.sleep(3600)
 
 client.submit(work, pathlib.Path("working").absolute()).result()
+"""
+# A preload of dask's servers: each says that it starts, and waits until it may go on.
+_HELD = """
+import asyncio
+from pathlib import Path
+
+async def dask_setup(server):
+    Path({started!r}).touch()
+    while not Path({go_on!r}).exists():
+        await asyncio.sleep(0.01)
 """
 _LOCKS = {".lock", ".dirlock"}
 
@@ -52,6 +63,31 @@ def wait_until(done: Callable[[], object], what: str, timeout: float = 30) -> No
         time.sleep(0.05)
 
 
+def fill(folder: Path) -> Path:
+    """Write a file that leaves no room for another."""
+    path = folder / "filler"
+    with path.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+        while True:
+            file.write(bytes(4096))
+    return path
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When to press Ctrl-C.
+
+    Parameters
+    ----------
+    reached : callable
+        Whether it has come.
+    let_go : callable, optional
+        Lets go of what is held at that moment; called right after Ctrl-C.
+    """
+
+    reached: Callable[[], object]
+    let_go: Callable[[], object] = lambda: None
+
+
 @dataclass(frozen=True)
 class Scripts:
     """A user's folder and environment; whatever runs in them can be found again.
@@ -70,10 +106,10 @@ class Scripts:
         """Make the spec of ``docs/examples/<name>`` the current one."""
         shutil.copy(EXAMPLES / name / "dask-cluster.yaml", self.cwd)
 
-    def longer(self, end: str) -> Path:
-        """Write the announcement's script with something more at its end."""
+    def longer(self, end: str, of: Path = SCRIPT) -> Path:
+        """Write a script, by default the announcement's, with something more at its end."""
         script = self.cwd / "longer.py"
-        script.write_text(SCRIPT.read_text() + end)
+        script.write_text(of.read_text() + end)
         return script
 
     def start(self, *command: str | Path) -> subprocess.Popen[str]:
@@ -112,12 +148,29 @@ class Scripts:
         """Run a script with Python to its end."""
         return self.run(sys.executable, script)
 
-    def interrupt(self, process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-        """Press Ctrl-C in the terminal of `process`, once its task for ever is running."""
+    def dask_cluster(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run ``dask cluster`` with arguments, in a process of its own."""
+        return self.run(*DASK_CLUSTER, *arguments)
+
+    def hold(self, role: str, monkeypatch: pytest.MonkeyPatch) -> Moment:
+        """Hold every scheduler, or every worker, that is started by a script of this home."""
+        started, go_on, preload = (
+            self.home.parent / name for name in ("started", "go-on", "held.py")
+        )
+        preload.write_text(_HELD.format(started=str(started), go_on=str(go_on)))
+        monkeypatch.setenv(f"DASK_DISTRIBUTED__{role.upper()}__PRELOAD", str(preload))
+        return Moment(started.exists, go_on.touch)
+
+    def interrupt(
+        self, process: subprocess.Popen[str], moment: Moment | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Press Ctrl-C in the terminal of `process`, by default once its task for ever runs."""
         working = self.cwd / "working"
-        wait_until(lambda: working.exists() or process.poll() is not None, "a task runs", 60)
-        working.unlink()
+        moment = moment or Moment(working.exists, working.unlink)
+        wait_until(lambda: moment.reached() or process.poll() is not None, "time for Ctrl-C", 60)
+        assert process.poll() is None, process.communicate()
         os.killpg(process.pid, signal.SIGINT)
+        moment.let_go()
         try:
             out, err = process.communicate(timeout=60)
         except subprocess.TimeoutExpired:

@@ -41,9 +41,9 @@ class Server:
             return self.get("health") == {"status": "pass"}
         return False
 
-    def clusters(self) -> dict[str, object]:
-        """Give the clusters that have not ended."""
-        return self.get("v1/clusters/?status=pending,running,stopping")
+    def clusters(self, status: str = "pending,running,stopping") -> dict[str, object]:
+        """Give the clusters in some states, by default those that have not ended."""
+        return self.get(f"v1/clusters/?status={status}")
 
     def left(self) -> list[str]:
         """Give the clusters, files and processes that there are."""

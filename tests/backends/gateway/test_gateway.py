@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
+from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
 from gateway_server import Server
 
 from dask_ctl import create_cluster
-from tests.backends.scripts import (
-    ANSWER,
-    ASYNCHRONOUS,
-    SCRIPT,
-    WORK_FOR_EVER,
-    Scripts,
-    wait_until,
-)
+from tests.backends.claims import Scalable
+from tests.backends.scripts import ASYNCHRONOUS, SCRIPT, Moment, Scripts
 
 RIGID = """
 from dask_gateway import GatewayCluster
@@ -29,58 +22,27 @@ class Rigid(GatewayCluster):
 """
 
 
-@pytest.mark.usefixtures("gateway")
-def test_runs_the_script_unchanged(scripts: Scripts) -> None:
-    """The script gives its result and exit code 0, and nothing on stderr; the spec adapts."""
-    run = scripts.python(SCRIPT)
-    assert (run.stdout, run.stderr, run.returncode) == (ANSWER, "", 0)
+class TestGateway(Scalable):
+    """The server starts clusters outside of the script's terminal, all of them without workers."""
 
+    small: ClassVar[dict[str, int]] = {}
+    package = "dask-gateway"
 
-@pytest.mark.usefixtures("gateway")
-def test_scales(scripts: Scripts) -> None:
-    """``scale`` in the spec, instead of ``adapt``, asks for that many workers."""
-    path = scripts.cwd / "dask-cluster.yaml"
-    path.write_text(path.read_text().partition("adapt:")[0] + "scale: 2\n")
-    run = scripts.python(scripts.longer("client.wait_for_workers(2, timeout=60)\n"))
-    assert (run.stdout, run.stderr, run.returncode) == (ANSWER, "", 0)
+    @pytest.fixture
+    def backend(self, gateway: Server, scripts: Scripts) -> Scripts:
+        """Use the example spec with the server's address."""
+        return scripts
 
+    @pytest.fixture
+    def busy(self, gateway: Server) -> Callable[[], object]:
+        """Whether the server still has something."""
+        return gateway.left
 
-@pytest.mark.usefixtures("gateway")
-@pytest.mark.parametrize(
-    ("end", "code", "last"), [("raise SystemExit(7)", 7, ""), ("1 / 0", 1, "ZeroDivisionError")]
-)
-def test_passes_on_how_the_script_ends(scripts: Scripts, end: str, code: int, last: str) -> None:
-    """An exception of the script gives its exit code, and no traceback but its own."""
-    run = scripts.python(scripts.longer(end))
-    assert (run.stdout, run.returncode) == (ANSWER, code), run.stderr
-    assert run.stderr.count("Traceback") == bool(last)
-    assert last in run.stderr
-
-
-@pytest.mark.usefixtures("gateway")
-def test_interrupt_during_work(scripts: Scripts) -> None:
-    """Ctrl-C while a task runs ends the script and its cluster."""
-    run = scripts.interrupt(scripts.start(sys.executable, scripts.longer(WORK_FOR_EVER)))
-    assert run.returncode == -signal.SIGINT
-    assert run.stderr.rstrip().endswith("KeyboardInterrupt"), run.stderr
-
-
-def test_interrupt_during_creation(gateway: Server, scripts: Scripts) -> None:
-    """Ctrl-C while the server starts the cluster ends it too, as soon as it can be named."""
-    process = scripts.start(sys.executable, SCRIPT)
-    wait_until(gateway.clusters, "the server has accepted the cluster")
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (out, process.returncode) == ("", -signal.SIGINT)
-    assert err.count("Traceback") == 1
-    assert err.rstrip().endswith("KeyboardInterrupt")
-
-
-@pytest.mark.usefixtures("gateway")
-def test_asynchronous(scripts: Scripts) -> None:
-    """``async with create_cluster(asynchronous=True)`` in a script, likewise."""
-    run = scripts.python(ASYNCHRONOUS)
-    assert (run.stdout, run.stderr, run.returncode) == ("6\n", "", 0)
+    @pytest.fixture(params=["accepted", "running"])
+    def moment(self, request: pytest.FixtureRequest, gateway: Server) -> Moment:
+        """Give a moment of the creation, by the server's account."""
+        reached = {"accepted": gateway.clusters, "running": lambda: gateway.clusters("running")}
+        return Moment(reached[request.param])
 
 
 def test_awaited(gateway: Server) -> None:

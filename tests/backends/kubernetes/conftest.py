@@ -12,8 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from kube_client import Kubernetes, wait_until
+from kube_client import Kubernetes
 
+from tests.backends.scripts import wait_until
 from tests.conftest import unavailable
 
 REAL = os.environ.get("DASK_CTL_TEST_KUBECONFIG")  # read here, since `isolated` removes DASK_*
@@ -38,7 +39,11 @@ def api_server() -> Iterator[Callable[[], Path]]:
             folder = Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="kube-")))
             log = at_end.enter_context((folder / "api.log").open("w"))
             command = [sys.executable, HERE / "kube_api.py", folder]
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+            # With a home of its own, its pods are no processes of the test's scripts.
+            environment = {**os.environ, "HOME": str(folder)}
+            process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log
+            )
             at_end.callback(process.wait, timeout=60)
             assert process.stdin is not None
             at_end.callback(process.stdin.close)
@@ -87,7 +92,7 @@ def kubernetes(
     kubernetes = Kubernetes(kubeconfig)
     yield kubernetes
     try:
-        wait_until(lambda: not kubernetes.left(), "nothing is left")
-        wait_until(lambda: not kubernetes.processes(), "every process has ended")
+        wait_until(lambda: not kubernetes.left(), "nothing is left", 60)
+        wait_until(lambda: not kubernetes.processes(), "every process has ended", 60)
     finally:
         kubernetes.delete()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +59,3 @@ def folders() -> Iterator[tuple[int, str]]:
             yield int(process.name), os.readlink(process / "cwd")
         except OSError:  # it has ended, or belongs to somebody else
             continue
-
-
-def wait_until(done: Callable[[], object], what: str, timeout: float = 60) -> None:
-    deadline = time.monotonic() + timeout
-    while not done():
-        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
-        time.sleep(0.05)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from typing import ClassVar
 
 import pytest
 
-from tests.backends.scripts import ANSWER, ASYNCHRONOUS, EXAMPLES, SCRIPT, Scripts
+from tests.backends.claims import Scalable
+from tests.backends.scripts import ASYNCHRONOUS, EXAMPLES, SCRIPT, Scripts
 
 
 @pytest.fixture
@@ -18,30 +20,41 @@ def own(scripts: Scripts) -> Scripts:
     return scripts
 
 
-def test_a_function(own: Scripts) -> None:
-    """The function is imported from where the script is, and makes its cluster."""
-    run = own.python("myscript.py")
-    assert (run.stdout, run.stderr, run.returncode) == (ANSWER, "", 0)
+class Beside(Scalable):
+    """What is imported from where the script is."""
+
+    in_the_terminal = True
+    script, asynchronous = SCRIPT.name, ASYNCHRONOUS.name
 
 
-def test_a_function_asynchronously(own: Scripts) -> None:
-    """The function gets ``asynchronous``, and its cluster is awaited."""
-    run = own.python("asynchronous.py")
-    assert (run.stdout, run.stderr, run.returncode) == ("6\n", "", 0)
+class TestFunction(Beside):
+    """A function gets ``asynchronous`` where it is to be awaited."""
+
+    small: ClassVar[dict[str, int]] = {"SHARE": 0}
+
+    @pytest.fixture
+    def backend(self, own: Scripts) -> Scripts:
+        """Use the example spec."""
+        return own
 
 
-def test_a_class(own: Scripts) -> None:
+class TestClass(Beside):
     """A class that derives from a backend's class serves like that."""
-    spec = own.cwd / "dask-cluster.yaml"
-    spec.write_text(spec.read_text().replace("workstation", "Site").replace("share: 0.5", "{}"))
-    run = own.python("myscript.py")
-    assert (run.stdout, run.stderr, run.returncode) == (ANSWER, "", 0)
+
+    test_first_result = None  # the example names the function
+
+    @pytest.fixture
+    def backend(self, own: Scripts) -> Scripts:
+        """Use the example spec with the class."""
+        spec = own.cwd / "dask-cluster.yaml"
+        spec.write_text(spec.read_text().replace("workstation", "Site").replace("share: 0.5", "{}"))
+        return own
 
 
 def test_a_module_that_is_not_there(own: Scripts) -> None:
     """A module that cannot be found ends the script with one line that says where it was named."""
     shutil.rmtree(own.cwd / "mysite")
-    run = own.python("myscript.py")
+    run = own.python(SCRIPT.name)
     assert run.returncode == 1
     last = run.stderr.splitlines()[-1]
     assert "dask-cluster.yaml:3: module: there is no module 'mysite'" in last

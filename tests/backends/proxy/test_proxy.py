@@ -5,66 +5,60 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import psutil
 import pytest
 from distributed import Client, LocalCluster, Security
 from somebody import Somebody
 
 from dask_ctl import BackendError, InvalidSpecError, create_cluster
 from dask_ctl.proxy import ProxyCluster
-from tests.backends.scripts import (
-    ANSWER,
-    ASYNCHRONOUS,
-    SCRIPT,
-    WORK_FOR_EVER,
-    Scripts,
-    wait_until,
-)
-
-# The worker goes on after the script, and so does its task.
-WORK_A_WHILE = WORK_FOR_EVER.replace("3600", "15")
+from tests.backends.claims import FixedSize
+from tests.backends.scripts import ANSWER, SCRIPT, WORK_FOR_EVER, Moment, Scripts, wait_until
 
 
 def spec(**kwargs: Any) -> dict[str, Any]:
     return {"module": "dask_ctl.proxy", "class": "ProxyCluster", "kwargs": kwargs}
 
 
-@pytest.mark.usefixtures("example")
-def test_runs_the_script_unchanged(scripts: Scripts) -> None:
-    """The script gives its result and exit code 0, and nothing on stderr."""
-    run = scripts.python(SCRIPT)
-    assert (run.stdout, run.stderr, run.returncode) == (ANSWER, "", 0)
+class TestProxy(FixedSize):
+    """Neither the end of a script nor Ctrl-C ends what somebody else started."""
 
+    nowhere: ClassVar[dict[str, str]] = {"ADDRESS": "tcp://127.0.0.1:1"}
+    pairs = 31
+    # The worker goes on after the script, and so does its task.
+    work = WORK_FOR_EVER.replace("3600", "15")
 
-@pytest.mark.usefixtures("example")
-@pytest.mark.parametrize(
-    ("end", "code", "last"), [("raise SystemExit(7)", 7, ""), ("1 / 0", 1, "ZeroDivisionError")]
-)
-def test_passes_on_how_the_script_ends(scripts: Scripts, end: str, code: int, last: str) -> None:
-    """An exception of the script gives its exit code, and no traceback but its own."""
-    run = scripts.python(scripts.longer(end))
-    assert (run.stdout, run.returncode) == (ANSWER, code), run.stderr
-    assert run.stderr.count("Traceback") == bool(last)
-    assert last in run.stderr
+    @pytest.fixture
+    def backend(self, example: Somebody, scripts: Scripts) -> Scripts:
+        """Use the example spec with the scheduler's address."""
+        return scripts
 
+    @pytest.fixture
+    def busy(self, somebody: Somebody) -> Callable[[], object]:
+        """Whether anybody is attached."""
+        return lambda: somebody.counts()["clients"]
 
-@pytest.mark.usefixtures("example")
-def test_interrupt_during_work(scripts: Scripts) -> None:
-    """Ctrl-C while a task runs ends the script, and only the script."""
-    run = scripts.interrupt(scripts.start(sys.executable, scripts.longer(WORK_A_WHILE)))
-    assert run.returncode == -signal.SIGINT
-    assert run.stderr.rstrip().endswith("KeyboardInterrupt"), run.stderr
+    @pytest.fixture
+    def moment(self, somebody: Somebody, scripts: Scripts) -> Iterator[Moment]:
+        """Hold the scheduler, until the script has connected to it."""
+        scheduler, _ = somebody.processes
+        port = int(somebody.address.rpartition(":")[2])
 
+        def connected() -> bool:
+            return any(
+                connection.raddr and connection.raddr.port == port
+                for pid in scripts.processes()
+                for connection in psutil.Process(pid).net_connections()
+            )
 
-@pytest.mark.usefixtures("example")
-def test_asynchronous(scripts: Scripts) -> None:
-    """``async with create_cluster(asynchronous=True)`` in a script, likewise."""
-    run = scripts.python(ASYNCHRONOUS)
-    assert (run.stdout, run.stderr, run.returncode) == ("6\n", "", 0)
+        scheduler.send_signal(signal.SIGSTOP)
+        yield Moment(connected, lambda: scheduler.send_signal(signal.SIGCONT))
+        scheduler.send_signal(signal.SIGCONT)
 
 
 @pytest.mark.usefixtures("example")
@@ -130,11 +124,8 @@ def test_awaited(somebody: Somebody) -> None:
 
 @pytest.mark.parametrize("key", ["scale", "adapt"])
 def test_cannot_scale(somebody: Somebody, key: str) -> None:
-    """``scale`` and ``adapt`` are refused: in a spec before anything is called."""
+    """The object refuses what its spec may not ask for."""
     kwargs = {"address": somebody.address, "security": somebody.tls}
-    value = {"scale": 2, "adapt": {"maximum": 2}}[key]
-    with pytest.raises(InvalidSpecError, match=rf": {key}: dask_ctl.proxy.ProxyCluster cannot"):
-        create_cluster({**spec(address="tcp://127.0.0.1:1"), key: value})
     with ProxyCluster(**kwargs) as cluster, pytest.raises(BackendError, match="cannot be"):
         getattr(cluster, key)(2)
 

