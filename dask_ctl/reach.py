@@ -77,6 +77,10 @@ class Reach:
         """
         target = self.load()
         given = self._expanded()
+        if asynchronous and inherits(target, *_KUBE):
+            from tornado.ioloop import IOLoop
+
+            given["loop"] = IOLoop.current()  # otherwise it starts a second time, never awaited
         try:
             if inherits(target, *_COILED):
                 given = {"name": self.name, "shutdown_on_close": False, **given}

@@ -113,7 +113,7 @@ def test_made_by_the_command_line(configured: Server, scripts: Scripts) -> None:
     (scripts.cwd / "snippet.py").write_text(f"{code}print(client.submit(sum, [3, 4]).result())")
     assert scripts.python("snippet.py").stdout == "7\n"
     deleted = cluster(scripts, "delete", "mine", "--yes")
-    assert (deleted.stderr, deleted.returncode) == ("Deleted mine.\n", 0)
+    assert (deleted.stderr.splitlines()[-1:], deleted.returncode) == (["Deleted mine."], 0)
     assert configured.clusters() == {}
 
 
