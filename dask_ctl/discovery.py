@@ -355,6 +355,8 @@ class _Daemons(ThreadPoolExecutor):
         """Run a function in a thread of its own."""
         future: Future[T] = Future()
 
+        future.set_running_or_notify_cancel()  # from now on nobody can
+
         def run() -> None:
             try:
                 future.set_result(fn(*args, **kwargs))

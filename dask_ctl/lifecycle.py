@@ -158,7 +158,15 @@ def list_clusters(discovery: str | None = None, asynchronous: bool = False) -> A
     Raises
     ------
     InvalidSpecError
-        If there is no such method.
+        If there is no such method, or it is disabled.
+
+    Examples
+    --------
+    >>> from distributed import LocalCluster
+    >>> with LocalCluster(n_workers=0, dashboard_address=":0") as cluster:
+    ...     found = list_clusters("schedulers")
+    >>> [info.status for info in found if info.address == cluster.scheduler_address]
+    ['running']
     """
     from dask_ctl import manage
 
@@ -193,6 +201,14 @@ def get_cluster(name: str, asynchronous: bool = False) -> Any:
         If there is none of that name.
     BackendError
         If it cannot be reached.
+
+    Examples
+    --------
+    >>> from distributed import LocalCluster
+    >>> with LocalCluster(n_workers=0, dashboard_address=":0") as cluster:
+    ...     with get_cluster(cluster.scheduler_address) as found:
+    ...         found.scheduler_info["type"]
+    'Scheduler'
     """
     from dask_ctl import manage
 
@@ -340,6 +356,17 @@ async def discover_cluster_names(
         What `get_cluster` takes.
     cluster_class : class
         The class that gives it, by its ``from_name``.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from distributed import LocalCluster
+    >>> async def found():
+    ...     async with LocalCluster(n_workers=0, dashboard_address=":0", asynchronous=True) as one:
+    ...         names = {name: kind async for name, kind in discover_cluster_names("schedulers")}
+    ...     return names[one.scheduler_address].__name__
+    >>> asyncio.run(found())
+    'ProxyCluster'
     """
     from dask_ctl.discovery import chosen, survey
 
@@ -362,6 +389,20 @@ async def discover_clusters(discovery: str | None = None) -> AsyncIterator[Any]:
     ------
     cluster : object
         A cluster object for the running loop; closing it leaves the cluster as it is.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from distributed import LocalCluster
+    >>> async def found():
+    ...     async with LocalCluster(n_workers=0, dashboard_address=":0", asynchronous=True) as one:
+    ...         addresses = []
+    ...         async for cluster in discover_clusters("schedulers"):
+    ...             addresses.append(cluster.scheduler_address)
+    ...             await cluster.close()
+    ...     return one.scheduler_address in addresses
+    >>> asyncio.run(found())
+    True
     """
     from dask_ctl import manage
     from dask_ctl.discovery import chosen, survey

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -17,6 +19,7 @@ from dask_ctl.signature import inherits
 from dask_ctl.target import load
 from dask_ctl.variables import expand
 
+_GONE_TIMEOUT: Final = 120.0  # seconds
 _KUBE: Final = ("dask_kubernetes.operator.kubecluster.kubecluster", "KubeCluster")
 _GATEWAY: Final = ("dask_gateway.client", "GatewayCluster")
 _COILED: Final = ("coiled.v2.cluster", "Cluster")
@@ -74,6 +77,10 @@ class Reach:
         """
         target = self.load()
         given = self._expanded()
+        if asynchronous and inherits(target, *_KUBE):
+            from tornado.ioloop import IOLoop
+
+            given["loop"] = IOLoop.current()  # otherwise it starts a second time, never awaited
         try:
             if inherits(target, *_COILED):
                 given = {"name": self.name, "shutdown_on_close": False, **given}
@@ -123,6 +130,8 @@ class Reach:
         try:
             if inherits(target, *_KUBE):
                 kubernetes.delete(self.name, self.arguments.get("namespace"))
+            elif inherits(target, *_GATEWAY):
+                asyncio.run(self._stop_in_gateway())
             elif inherits(target, *_COILED):
                 import coiled
 
@@ -135,6 +144,21 @@ class Reach:
             raise
         except Exception as error:
             raise failed(self, error) from error
+
+    async def _stop_in_gateway(self) -> None:
+        from dask_gateway import Gateway
+
+        active = ("pending", "running", "stopping")
+        deadline = time.monotonic() + _GONE_TIMEOUT
+        async with Gateway(asynchronous=True, **self._expanded()) as server:
+            await server.stop_cluster(self.name)
+            while any(self.name == each.name for each in await server.list_clusters(active)):
+                if time.monotonic() > deadline:
+                    raise BackendError(
+                        f"cluster {self.name!r} is still closing",
+                        remedy="see the log of the gateway's server",
+                    )
+                await asyncio.sleep(0.2)
 
     def _expanded(self) -> dict[str, Any]:
         written = locate(dict(self.arguments), Origin(Source.ARGUMENT, self.name))

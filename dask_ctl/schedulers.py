@@ -67,19 +67,19 @@ async def identity(
     connection_args = Security(**(security or {})).get_connection_args("client")
     try:
         server = rpc(address, timeout=timeout, connection_args=connection_args)
-    except (ValueError, TypeError) as error:
-        raise OSError(str(error)) from error
-    try:
-        found = dict(await asyncio.wait_for(server.identity(), timeout))
-        if found.get("type") != "Scheduler":
-            raise OSError(f"a {found.get('type')} listens there, not a scheduler")
-        with suppress(OSError):
-            manager = server.get_metadata(keys=["cluster-manager-info"], default={})
-            found["manager"] = await asyncio.wait_for(manager, timeout)
-    except (ValueError, TypeError) as error:  # what it says is nothing that distributed says
-        raise OSError(str(error)) from error
-    finally:
-        await server.close_rpc()
+        try:
+            found = dict(await asyncio.wait_for(server.identity(), timeout))
+            if found.get("type") != "Scheduler":
+                raise OSError(f"a {found.get('type')} listens there, not a scheduler")
+            with suppress(OSError):
+                manager = server.get_metadata(keys=["cluster-manager-info"], default={})
+                found["manager"] = await asyncio.wait_for(manager, timeout)
+        finally:
+            await server.close_rpc()
+    except OSError:
+        raise
+    except Exception as error:  # what is none of distributed's may say anything
+        raise OSError(f"{type(error).__name__}: {error}") from error
     return found
 
 

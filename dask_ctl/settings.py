@@ -35,10 +35,12 @@ def disabled_discovery() -> list[str]:
 
 def _words(key: str, example: str) -> list[str]:
     given = _get(key)
-    words = [given] if isinstance(given, str) else given
+    words = given
+    if isinstance(given, str):  # a variable's text need not be quoted: a,b and [a, b]
+        words = [word.strip(" '\"") for word in given.strip("[] ").split(",")]
     if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
         raise _unreadable(key, given, example)
-    return list(words)
+    return [word for word in words if word]
 
 
 def _get(key: str) -> Any:

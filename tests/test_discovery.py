@@ -401,6 +401,22 @@ def test_unreadable_settings(
     assert done.returncode == (7 if "SCHEDULERS" in key else 4)
 
 
+@pytest.mark.parametrize(
+    "text", ["good,other", "[good, other]", "['good', 'other']", "good, other"]
+)
+def test_a_variable_in_any_spelling(
+    packages: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """Nobody's shell has to keep quotes for it."""
+    for name in ("good", "other", "third"):
+        install(packages, name, GOOD)
+    monkeypatch.setenv("DASK_CTL__DISABLE_DISCOVERY", text)
+    dask.config.refresh()
+    enabled = {name for name, method in list_discovery_methods().items() if method["enabled"]}
+    assert "third" in enabled
+    assert not {"good", "other"} & enabled
+
+
 def test_the_one_that_dask_kubernetes_ships(python: Python) -> None:
     """Its `helmcluster` cannot be imported, which is one warning and nothing more."""
     require_package("dask_kubernetes", "dask-kubernetes")

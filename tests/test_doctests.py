@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 
+import dask.config
 import pytest
 
 from tests.conftest import ROOT
@@ -16,4 +17,5 @@ MODULES = sorted(path.stem for path in (ROOT / "dask_ctl").glob("[!_]*.py"))
 def test_examples(name: str) -> None:
     """Every example of a module gives what it says."""
     module = importlib.import_module(f"dask_ctl.{name}")
-    assert doctest.testmod(module, raise_on_error=False).failed == 0
+    with dask.config.set({"ctl.discovery.timeout": "30s"}):  # of a busy machine
+        assert doctest.testmod(module, raise_on_error=False).failed == 0

@@ -63,7 +63,7 @@ while True:
 def only_schedulers() -> Iterator[None]:
     """Do without what else is installed here; these are not about time, so there is enough."""
     others = [name for name in discovery.methods() if name != "schedulers"]
-    with dask.config.set({"ctl.disable-discovery": others, "ctl.discovery.timeout": "10s"}):
+    with dask.config.set({"ctl.disable-discovery": others, "ctl.discovery.timeout": "20s"}):
         yield
 
 
@@ -119,7 +119,7 @@ def listed() -> dict[str, ClusterInfo]:
     return {info.name: info for info in infos}
 
 
-def configured(*addresses: str, timeout: str = "10s") -> Any:
+def configured(*addresses: str, timeout: str = "20s") -> Any:
     return dask.config.set(
         {"ctl.discovery.schedulers": list(addresses), "ctl.discovery.timeout": timeout}
     )

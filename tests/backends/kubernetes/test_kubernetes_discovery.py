@@ -30,7 +30,10 @@ from dask_ctl import (
 from dask_ctl.manage import ClusterInfo
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("error:coroutine 'KubeCluster:RuntimeWarning"),
+]
 
 
 @pytest.fixture
