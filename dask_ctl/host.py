@@ -228,6 +228,8 @@ class _Owner:
         else:
             try:
                 answer = {"result": await self._do(cluster, verb, arguments)}
+            except DaskCtlError as error:
+                answer = {"error": str(error)}
             except Exception as error:  # whatever a backend raises
                 logger.exception("a call failed")
                 answer = {"error": reason(error)}
@@ -242,6 +244,13 @@ class _Owner:
 
     async def _do(self, cluster: Any, verb: str, arguments: dict[str, Any]) -> Any:
         logger.info("told to %s %s", verb, arguments or "")
+        # The attribute is how distributed's Cluster says that it has a fixed size.
+        fixed = not getattr(cluster, "_supports_scaling", True)
+        if verb in ("scale", "adapt") and (fixed or not hasattr(cluster, verb)):
+            raise BackendError(
+                f"{self.record.target} cannot {verb} {self.record.name!r}",
+                remedy="it has the size that its spec gave it",
+            )
         if verb == "scale":
             await asyncio.to_thread(cluster.scale, arguments["n"])
         elif verb == "adapt":

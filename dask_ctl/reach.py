@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,6 +18,7 @@ from dask_ctl.signature import inherits
 from dask_ctl.target import load
 from dask_ctl.variables import expand
 
+_GONE_TIMEOUT: Final = 120.0  # seconds
 _KUBE: Final = ("dask_kubernetes.operator.kubecluster.kubecluster", "KubeCluster")
 _GATEWAY: Final = ("dask_gateway.client", "GatewayCluster")
 _COILED: Final = ("coiled.v2.cluster", "Cluster")
@@ -77,6 +79,8 @@ class Reach:
             if inherits(target, *_COILED):
                 given = {"name": self.name, "shutdown_on_close": False, **given}
                 return target(asynchronous=asynchronous, **given)
+            if inherits(target, *_KUBE):
+                given = {"quiet": True, **given}  # or it draws a panel on standard output
             return target.from_name(self.name, asynchronous=asynchronous, **given)
         except DaskCtlError:
             raise
@@ -110,6 +114,8 @@ class Reach:
         try:
             if inherits(target, *_KUBE):
                 kubernetes.delete(self.name, self.arguments.get("namespace"))
+            elif inherits(target, *_GATEWAY):
+                self._stop_at_gateway()
             elif inherits(target, *_COILED):
                 import coiled
 
@@ -122,6 +128,20 @@ class Reach:
             raise
         except Exception as error:
             raise failed(self, error) from error
+
+    def _stop_at_gateway(self) -> None:
+        from dask_gateway import Gateway
+
+        deadline = time.monotonic() + _GONE_TIMEOUT
+        with Gateway(**self._expanded()) as gateway:
+            gateway.stop_cluster(self.name)
+            alive = ("pending", "running", "stopping")
+            while any(self.name == each.name for each in gateway.list_clusters(status=alive)):
+                if time.monotonic() > deadline:
+                    raise BackendError(
+                        f"cluster {self.name!r} has not stopped", remedy="ask who runs the gateway"
+                    )
+                time.sleep(0.2)
 
     def _expanded(self) -> dict[str, Any]:
         written = locate(dict(self.arguments), Origin(Source.ARGUMENT, self.name))

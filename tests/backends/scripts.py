@@ -177,7 +177,7 @@ class Scripts:
 def ok(run: subprocess.CompletedProcess[str]) -> str:
     """What a command printed that has done its work."""
     assert run.returncode == 0, (run.args, run.stderr)
-    assert "Traceback" not in run.stderr
+    assert "Traceback" not in run.stderr, run.stderr
     return run.stdout
 
 
