@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -586,7 +587,8 @@ async def _end_orphan(found: Found, deadline: float) -> None:
         from distributed import rpc
 
         async with rpc(record.address) as scheduler:
-            await scheduler.terminate()
+            with suppress(OSError):  # it ends before it has answered
+                await scheduler.terminate()
         while (await look(found)).status == "orphaned":
             await _patience(deadline, f"the scheduler of {record.name!r} has not ended", record)
     refused: dict[str, str | None] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 import time
@@ -85,6 +84,8 @@ class Reach:
             if inherits(target, *_COILED):
                 given = {"name": self.name, "shutdown_on_close": False, **given}
                 return target(asynchronous=asynchronous, **given)
+            if inherits(target, *_KUBE):
+                given = {"quiet": True, **given}  # or it draws a panel on standard output
             return target.from_name(self.name, asynchronous=asynchronous, **given)
         except DaskCtlError:
             raise
@@ -131,7 +132,7 @@ class Reach:
             if inherits(target, *_KUBE):
                 kubernetes.delete(self.name, self.arguments.get("namespace"))
             elif inherits(target, *_GATEWAY):
-                asyncio.run(self._stop_in_gateway())
+                self._stop_at_gateway()
             elif inherits(target, *_COILED):
                 import coiled
 
@@ -145,20 +146,19 @@ class Reach:
         except Exception as error:
             raise failed(self, error) from error
 
-    async def _stop_in_gateway(self) -> None:
+    def _stop_at_gateway(self) -> None:
         from dask_gateway import Gateway
 
-        active = ("pending", "running", "stopping")
         deadline = time.monotonic() + _GONE_TIMEOUT
-        async with Gateway(asynchronous=True, **self._expanded()) as server:
-            await server.stop_cluster(self.name)
-            while any(self.name == each.name for each in await server.list_clusters(active)):
+        with Gateway(**self._expanded()) as gateway:
+            gateway.stop_cluster(self.name)
+            alive = ("pending", "running", "stopping")
+            while any(self.name == each.name for each in gateway.list_clusters(status=alive)):
                 if time.monotonic() > deadline:
                     raise BackendError(
-                        f"cluster {self.name!r} is still closing",
-                        remedy="see the log of the gateway's server",
+                        f"cluster {self.name!r} has not stopped", remedy="ask who runs the gateway"
                     )
-                await asyncio.sleep(0.2)
+                time.sleep(0.2)
 
     def _expanded(self) -> dict[str, Any]:
         written = locate(dict(self.arguments), Origin(Source.ARGUMENT, self.name))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,9 +14,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dask_ctl import records
 from tests.conftest import ROOT, own_words
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -41,6 +45,8 @@ async def dask_setup(server):
     while not Path({go_on!r}).exists():
         await asyncio.sleep(0.01)
 """
+# The end of a script that is a snippet.
+USE = "print(client.submit(sum, [1, 2]).result())\n"
 _LOCKS = {".lock", ".dirlock"}
 
 
@@ -66,7 +72,7 @@ def wait_until(done: Callable[[], object], what: str, timeout: float = 30) -> No
 def fill(folder: Path) -> Path:
     """Write a file that leaves no room for another."""
     path = folder / "filler"
-    with path.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+    with path.open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
     return path
@@ -205,3 +211,36 @@ class Scripts:
             for path in folder.rglob("*")
             if path.is_file() and path.suffix != ".pyc" and path.suffix not in _LOCKS
         }
+
+
+def ok(run: subprocess.CompletedProcess[str]) -> str:
+    """What a command printed that has done its work."""
+    assert run.returncode == 0, (run.args, run.stderr)
+    assert "Traceback" not in run.stderr, run.stderr
+    return run.stdout
+
+
+def refused(run: subprocess.CompletedProcess[str], code: int, error: str) -> None:
+    """Check that a command ended with an exit code and one line that says why, as its last."""
+    assert run.returncode == code, (run.args, run.stderr)
+    last = run.stderr.splitlines()[-1]
+    assert re.search(error, last), run.stderr
+    assert last.startswith("Error: ")
+    assert run.stderr.count("Error: ") == 1
+    assert "; " in last
+    assert "Traceback" not in run.stderr
+
+
+def listed(scripts: Scripts) -> list[dict[str, Any]]:
+    """The clusters of the command line, as `dask cluster list` gives them."""
+    found: list[dict[str, Any]] = json.loads(
+        ok(scripts.dask_cluster("list", "recorded", "--output", "json"))
+    )
+    return found
+
+
+def host_of(name: str) -> records.Host:
+    """The host that a record names."""
+    host = records.read(name).host
+    assert host is not None
+    return host

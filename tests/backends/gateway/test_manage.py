@@ -1,0 +1,40 @@
+"""`dask cluster` on dask-gateway: the server keeps the cluster, and the record says which."""
+
+from __future__ import annotations
+
+import pytest
+from gateway_server import Server
+
+from dask_ctl import records
+from tests.backends.scripts import USE, Scripts, listed, ok, refused
+
+
+def test_from_creation_to_deletion(
+    gateway: Server, scripts: Scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs without a host, and any process finds it by what was recorded of it."""
+    path = scripts.cwd / "dask-cluster.yaml"
+    path.write_text(path.read_text().partition("adapt:")[0] + "scale: 1\n")
+    assert ok(scripts.dask_cluster("create", "--name", "a", "--wait", "1")) == "a\n"
+    assert scripts.processes() == {}
+    record = records.read("a")
+    assert (record.host, record.arguments) == (None, {"address": gateway.address})
+    assert list(gateway.clusters()) == [record.cluster_name]
+    # From here on nothing but the record knows the server.
+    monkeypatch.delenv("DASK_CTL__CLUSTER_KWARGS__ADDRESS")
+    (row,) = listed(scripts)
+    assert (row["name"], row["status"], row["workers"]) == ("a", "running", 1)
+    ok(scripts.dask_cluster("scale", "a", "2"))
+    ok(scripts.dask_cluster("adapt", "a", "--minimum", "1", "--maximum", "2"))
+    (scripts.cwd / "snippet.py").write_text(ok(scripts.dask_cluster("snippet", "a")) + USE)
+    assert ok(scripts.python("snippet.py")) == "3\n"
+    assert "workers:" in ok(scripts.dask_cluster("show", "a"))
+    ok(scripts.dask_cluster("delete", "a"))
+    assert (gateway.clusters(), records.names()) == ({}, [])
+
+
+def test_refused(gateway: Server, scripts: Scripts) -> None:
+    """What the server refuses is one line, and nothing is recorded."""
+    run = scripts.dask_cluster("create", "--set", "kwargs.worker_cores=5")
+    refused(run, 5, "worker_cores must be <= 2")
+    assert (gateway.clusters(), records.names()) == ({}, [])

@@ -1,0 +1,69 @@
+"""`dask cluster` on Kubernetes, which keeps the cluster; the record says in which namespace."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from kube_client import Kubernetes
+
+from dask_ctl import records
+from tests.backends.scripts import DASK_CLUSTER, EXAMPLES, USE, ok, refused
+
+
+@pytest.fixture
+def dask_cluster(
+    kubernetes: Kubernetes, isolated: Path, python: Callable[..., CompletedProcess[str]]
+) -> Callable[..., CompletedProcess[str]]:
+    """Run ``dask cluster`` with the example spec."""
+    shutil.copy(EXAMPLES / "kubernetes" / "dask-cluster.yaml", isolated)
+    assert DASK_CLUSTER[0] == sys.executable
+
+    def run(*arguments: str) -> CompletedProcess[str]:
+        done = python(*DASK_CLUSTER[1:], *arguments, timeout=180)
+        done.args = arguments
+        return done
+
+    return run
+
+
+def test_from_creation_to_deletion(
+    kubernetes: Kubernetes,
+    isolated: Path,
+    python: Callable[..., CompletedProcess[str]],
+    dask_cluster: Callable[..., CompletedProcess[str]],
+) -> None:
+    """It is called as its spec calls it, runs without a host, and is gone when `delete` is."""
+    assert ok(dask_cluster("create", "--wait", "2")) == "foo\n"
+    record = records.read("foo")
+    assert (record.host, record.cluster_name) == (None, "foo")
+    assert record.arguments == {"namespace": "bar"}
+    (row,) = json.loads(ok(dask_cluster("list", "recorded", "--output", "json")))
+    assert (row["name"], row["status"], row["workers"]) == ("foo", "running", 2)
+    ok(dask_cluster("scale", "foo", "1"))
+    (isolated / "snippet.py").write_text(ok(dask_cluster("snippet", "foo")) + USE)
+    assert ok(python("snippet.py"))[-2:] == "3\n"
+
+    # As it would be for somebody else, who has no record of it.
+    path = records.folder() / "foo.json"
+    path.rename(isolated / "kept.yaml")
+    refused(dask_cluster("create"), 4, "there is a cluster 'foo' already; choose another --name")
+    assert len(kubernetes.clusters()) == 1
+    assert records.names() == []
+    (isolated / "kept.yaml").rename(path)
+
+    ok(dask_cluster("delete", "foo"))
+    assert (kubernetes.left(), records.names()) == ([], [])
+
+
+def test_another_name(
+    kubernetes: Kubernetes, dask_cluster: Callable[..., CompletedProcess[str]]
+) -> None:
+    """`--name` is what Kubernetes calls it, too; without workers in time, nothing is left."""
+    refused(dask_cluster("create", "--wait", "9", "--timeout", "20"), 5, "'foo' ")
+    assert (kubernetes.left(), records.names()) == ([], [])
