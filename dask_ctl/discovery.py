@@ -8,9 +8,11 @@ own, so that one which hangs, in its import or without giving way, holds up no o
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -218,23 +220,32 @@ async def survey(
     runs = [_Run(method, look, time.monotonic() + timeout) for method in using]
     for run in runs:
         run.start(partial(_post, loop, news, run))
-    while waiting := [run for run in runs if not run.done]:
-        patience = min(run.deadline for run in waiting) - time.monotonic()
-        try:
-            run, event = await asyncio.wait_for(news.get(), max(0.0, patience))
-        except TimeoutError:
-            late = [run for run in waiting if time.monotonic() >= run.deadline]
-            for run in late:
-                run.done = True
-                if not run.listed:
+    try:
+        while waiting := [run for run in runs if not run.done]:
+            patience = min(run.deadline for run in waiting) - time.monotonic()
+            try:
+                run, event = await asyncio.wait_for(news.get(), max(0.0, patience))
+            except TimeoutError:
+                for run in _late(waiting):
                     yield run.method.failed(f"no answer within {timeout:g} s")
-            continue
-        told = None if run.done else run.hear(event, timeout)
-        if told is not None:
-            yield told
-    for run in runs:
-        for found in run.pending.values():
-            yield found, None
+                continue
+            told = None if run.done else run.hear(event, timeout)
+            if told is not None:
+                yield told
+        for run in runs:
+            for found in run.pending.values():
+                yield found, None
+    finally:
+        for run in runs:
+            run.stop()
+
+
+def _late(waiting: list[_Run]) -> list[_Run]:
+    """Stop those whose time is up, and give those of which nobody has said yet that they fail."""
+    late = [run for run in waiting if time.monotonic() >= run.deadline]
+    for run in late:
+        run.stop()
+    return [run for run in late if not run.listed and not run.failed]
 
 
 def _itself(function: T) -> T:
@@ -255,8 +266,16 @@ class _Run:
 
     def __init__(self, method: Method, look: Look | None, deadline: float) -> None:
         self.method, self.look, self.deadline = method, look, deadline
-        self.listed = self.done = False
+        self.listed = self.failed = self.done = False
         self.pending: dict[int, Found] = {}
+        self._cancel: Callable[[], Any] | None = None
+
+    def stop(self) -> None:
+        """Hear no more of it, and have it end as soon as it gives way."""
+        self.done = True
+        if self._cancel is not None:
+            with suppress(RuntimeError):  # it has ended
+                self._cancel()
 
     def hear(self, news: _News, patience: float) -> tuple[Found, Any] | DaskCtlError | None:
         """What the thread's news are to whoever asked."""
@@ -270,7 +289,11 @@ class _Run:
             self.listed, self.deadline = True, time.monotonic() + patience
         elif kind == "done":
             self.done = True
-        return result if kind == "failed" else None
+        elif kind == "failed":
+            self.failed = True
+            failure: DaskCtlError = result
+            return failure
+        return None
 
     def start(self, post: Callable[[_News], Any]) -> None:
         """Run the method; `post` is told what happens."""
@@ -281,7 +304,9 @@ class _Run:
 
         def run() -> None:
             try:
-                asyncio.run(self._drive(tell))
+                with asyncio.Runner() as runner:
+                    runner.get_loop().set_default_executor(_Daemons())
+                    runner.run(self._drive(tell))
             except BaseException as error:  # noqa: BLE001 -- whatever a plugin raises
                 tell("failed", result=self.method.failed(reason(error)))
             tell("done")
@@ -295,10 +320,18 @@ class _Run:
             async with limit:
                 tell("looked", found, await self.look(found) if self.look else None)
 
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None  # noqa: S101 -- this is one
+        self._cancel = partial(loop.call_soon_threadsafe, task.cancel)
         looks = []
         try:
             nonsense = False
-            async for item in self.method.load()():
+            listing = self.method.load()()
+            if inspect.iscoroutine(listing):
+                listing.close()  # it is none that can be iterated, and nobody will await it
+            async for item in listing:
+                if self.done:  # it never gives way, so that it cannot be cancelled
+                    return
                 try:
                     found = self.method.understood(item)
                 except DaskCtlError as error:
@@ -313,6 +346,23 @@ class _Run:
             tell("failed", result=self.method.failed(reason(error)))
         tell("listed")
         await asyncio.gather(*looks)
+
+
+class _Daemons(ThreadPoolExecutor):
+    """Threads that do not keep a process from ending, unlike those of asyncio's own executor."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Run a function in a thread of its own."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 -- whoever awaits it gets it
+                future.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        return future
 
 
 def reason(error: BaseException) -> str:

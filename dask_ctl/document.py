@@ -234,5 +234,5 @@ class _Parser:
             raise self._error(
                 error.problem_mark or node.start_mark, f"not valid YAML: {error.problem}"
             ) from None
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise self._error(node.start_mark, f"not a valid value: {error}") from None

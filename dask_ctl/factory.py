@@ -165,7 +165,7 @@ class _Call:
                     cluster.scale(self.scale)
                 if self.adapt is not None:
                     self._refuse_if_fixed(cluster)
-                    cluster.adapt(**self.adapt)
+                    cluster.adapt(**jobs.adapting(cluster, self.adapt))
                 with interrupts.deferred(self.name) as interrupted:
                     jobs.submit(cluster)
                 if interrupted():
@@ -189,7 +189,7 @@ class _Call:
                     await _settled(started.scale(self.scale))
                 if self.adapt is not None:
                     self._refuse_if_fixed(started)
-                    await _settled(started.adapt(**self.adapt))
+                    await _settled(started.adapt(**jobs.adapting(started, self.adapt)))
                 await jobs.submit_async(started)
             except BaseException:
                 closing.spare(cluster)

@@ -16,11 +16,12 @@ import os
 import pickle
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, Any, Final
 
-from dask_ctl import closing, factory, records
+from dask_ctl import closing, factory, jobs, records
 from dask_ctl.control import MAX_LINE
 from dask_ctl.discovery import reason
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError
@@ -217,26 +218,33 @@ class _Owner:
     ) -> None:
         try:
             asked = json.loads(await asyncio.wait_for(reader.readline(), _LINE_TIMEOUT))
-            self._check_secret(asked["secret"])
-            answer = {"result": await self._do(cluster, asked["verb"], asked["arguments"])}
-        except Exception as error:  # whatever a stranger sends, or a backend raises
-            logger.exception("a call failed")
-            answer = {"error": reason(error)}
-        writer.write(json.dumps(answer).encode() + b"\n")
-        writer.close()
+            verb, arguments = asked["verb"], asked["arguments"]
+            knows = self._is_secret(asked["secret"])
+        except (OSError, ValueError, LookupError, TypeError):  # whatever a stranger sends
+            knows = False
+        if not knows:
+            answer = {"error": "this is not for you"}
+        else:
+            try:
+                answer = {"result": await self._do(cluster, verb, arguments)}
+            except Exception as error:  # whatever a backend raises
+                logger.exception("a call failed")
+                answer = {"error": reason(error)}
+        with suppress(OSError):
+            writer.write(json.dumps(answer).encode() + b"\n")
+            writer.close()
 
-    def _check_secret(self, given: object) -> None:
+    def _is_secret(self, given: object) -> bool:
         host = self.record.host
         known = "" if host is None else host.secret
-        if not hmac.compare_digest(str(given).encode(), known.encode()):
-            raise PermissionError("wrong secret")
+        return hmac.compare_digest(str(given).encode(), known.encode())
 
     async def _do(self, cluster: Any, verb: str, arguments: dict[str, Any]) -> Any:
         logger.info("told to %s %s", verb, arguments or "")
         if verb == "scale":
             await asyncio.to_thread(cluster.scale, arguments["n"])
         elif verb == "adapt":
-            await asyncio.to_thread(lambda: cluster.adapt(**arguments))
+            await asyncio.to_thread(lambda: cluster.adapt(**jobs.adapting(cluster, arguments)))
         elif verb == "security":
             return _security(cluster)
         elif verb == "close":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import shlex
 import subprocess
 from collections.abc import Mapping
@@ -74,6 +75,36 @@ def keeping_track(
 
     Job.__name__, Job.__qualname__ = job_cls.__name__, job_cls.__qualname__
     return {**kwargs, "job_cls": Job}
+
+
+def adapting(cluster: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments to call ``adapt`` with, so that jobs of several workers come whole.
+
+    distributed counts workers: it asks for one, gets a job of two, takes one of them back for
+    being too many, and with it the job; a job that waits in the queue never gets to run.
+
+    Parameters
+    ----------
+    cluster : object
+        The cluster; for all but those of jobs with several workers nothing changes.
+    options : mapping
+        ``adapt`` of the spec.
+    """
+    workers = len((getattr(cluster, "new_spec", None) or {}).get("group", ()))
+    if workers < 2 or not _has_jobs(type(cluster)):  # noqa: PLR2004
+        return dict(options)
+    from distributed import Adaptive
+
+    class WholeJobs(Adaptive):  # type: ignore[misc]
+        async def safe_target(self) -> int:
+            wanted: int = await super().safe_target()
+            return math.ceil(wanted / workers) * workers
+
+    return {"Adaptive": WholeJobs, "worker_key": _job_of, **options}
+
+
+def _job_of(worker: Any) -> str:
+    return str(worker.name).rpartition("-")[0]
 
 
 def submit(cluster: Any) -> None:

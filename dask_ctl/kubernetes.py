@@ -90,6 +90,28 @@ def delete(name: str, namespace: str | None) -> None:
         time.sleep(0.2)
 
 
+async def namespace_of(name: str) -> str | None:
+    """The namespace in which there is a cluster of a name; None if there is none.
+
+    Raises
+    ------
+    BackendError
+        If there is one in several namespaces.
+    """
+    import kr8s
+
+    selector = f"metadata.name={name}"
+    kind = "daskclusters.kubernetes.dask.org"
+    clusters = kr8s.asyncio.get(kind, namespace=kr8s.ALL, field_selector=selector)
+    found = sorted([cluster.namespace async for cluster in clusters])
+    if len(found) > 1:
+        raise BackendError(
+            f"there is a cluster {name!r} in each of the namespaces {', '.join(found)}",
+            remedy="say which: KubeCluster.from_name(name, namespace=...)",
+        )
+    return found[0] if found else None
+
+
 def _remains(name: str, namespace: str | None) -> list[str]:
     """What there is of a cluster that is being deleted, or was."""
     import kr8s

@@ -55,7 +55,7 @@ class Launch:
     """
 
     def __init__(self, name: str, tree: Located) -> None:
-        self.name, self.released = name, False
+        self.name, self.released, self._recorded = name, False, False
         records.check_name(name)
         self._refuse_taken()
         log = records.prepare_folder() / f"{name}.log"
@@ -127,7 +127,9 @@ class Launch:
                 line = stdout.readline()
                 if not line:
                     return
-                yield json.loads(line)
+                said = json.loads(line)
+                self._recorded |= "hosted" in said
+                yield said
 
     def found(self) -> Found:
         """The cluster, once it is there."""
@@ -143,20 +145,25 @@ class Launch:
             self._process.stdout.close()
 
     def _stop(self) -> None:
-        """End the process in order, at the second signal at once, and then by force."""
+        """End the process in order, at the second signal at once, and then by force.
+
+        Whoever presses Ctrl-C meanwhile hurries it.
+        """
         for patience in (_CLOSE_TIMEOUT, _CLOSE_TIMEOUT):
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
+            with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
                 self._process.wait(patience)
                 break
         else:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        if self.name in records.names():  # killed, or a cluster that needs no process
-            run(delete(self.name))
-        else:
+        for _ in self._events(None):  # what it has said since
+            pass
+        if self.name not in records.names():
             self._log.unlink(missing_ok=True)
+        elif self._recorded:  # killed, or a cluster that needs no process
+            run(delete(self.name))
 
     def _last_words(self) -> str:
         try:

@@ -124,8 +124,14 @@ def _once(rows: list[tuple[Found, ClusterInfo]]) -> Iterable[ClusterInfo]:
     recorded = [(found, info) for found, info in rows if found.record is not None]
     addresses = {info.address for _, info in recorded if info.address}
     reached = {(found.reach.target, found.reach.name) for found, _ in recorded}
-    for found, info in rows:
-        double = info.address in addresses or _same_target(found, reached)
+    seen = set()
+    # What was asked for by its address goes before what was found by looking around.
+    for found, info in sorted(rows, key=lambda row: row[0].identity is not None):
+        # A scheduler has more than one address: tcp://localhost:8786, tcp://127.0.0.1:8786
+        scheduler = info.details.get("id") or (found.discovery, found.name)
+        double = info.address in addresses or scheduler in seen or _same_target(found, reached)
+        if found.record is None and _by_address(found):
+            seen.add(scheduler)
         if found.record is not None or not double:
             yield info
 
@@ -152,10 +158,9 @@ async def look(found: Found) -> ClusterInfo:
 
 async def _looked(found: Found, timeout: float) -> ClusterInfo:
     record = found.record
-    if found.identity is not None:
-        if problem := found.identity.get("problem"):
-            return _info(found, status=f"unreachable: {problem}")
-        return _of_identity(found, found.identity)
+    if _by_address(found):
+        known = found.identity or await schedulers.identity(found.reach.name, timeout)
+        return _of_identity(found, known)
     if record is not None and record.status == "starting" and not record.orphaned:
         return _info(found, status="starting")
     if record is not None and record.host is not None:
@@ -197,7 +202,7 @@ def _of_identity(found: Found, identity: Any) -> ClusterInfo:
 
 def _info(found: Found, **known: Any) -> ClusterInfo:
     record = found.record
-    by_address = found.identity is not None
+    by_address = _by_address(found)
     return ClusterInfo(
         name=found.name,
         discovery=found.discovery,
@@ -208,6 +213,10 @@ def _info(found: Found, **known: Any) -> ClusterInfo:
             **known,
         },
     )
+
+
+def _by_address(found: Found) -> bool:
+    return found.record is None and found.reach.module == "dask_ctl.proxy"
 
 
 def _bury(record: records.Record) -> DaskCtlError:
@@ -244,16 +253,14 @@ async def find(name: str) -> Found:
         If there is none.
     """
     if "://" in name:
-        reach = Reach(module="dask_ctl.proxy", class_name="ProxyCluster", name=name)
-        identity = {"address": name}
         try:
             identity = await schedulers.identity(name, settings.discovery_timeout())
-        except (OSError, ValueError, TypeError) as error:
+        except OSError as error:
             raise NoSuchClusterError(
                 f"no scheduler answers at {name}: {discovery.reason(error)}",
                 remedy="see: dask cluster list",
             ) from None
-        return Found(name=name, discovery="schedulers", reach=reach, identity=identity)
+        return methods.at(name, identity)
     if name in records.names():
         return methods.of_record(records.read(name))
     found: dict[str, Found] = {}
@@ -270,7 +277,7 @@ async def find(name: str) -> Found:
                 f"{event[0].discovery!r}",
             )
     if name in found:
-        return found[name]
+        return replace(found[name], reach=await found[name].reach.completed())
     raise _none_called(name, found, problems)
 
 
@@ -512,7 +519,7 @@ async def until_workers(
     found = replace(found, identity=None)
     last = None
     while True:
-        info = await _watched(found)
+        info = await look(found)
         if info.workers is not None and info.workers != last:
             last = info.workers
             told(last)
@@ -525,13 +532,6 @@ async def until_workers(
                 remedy=f"wait longer with --timeout, or see: dask cluster logs {found.name}",
             )
         await asyncio.sleep(_POLL)
-
-
-async def _watched(found: Found) -> ClusterInfo:
-    if found.record is None and found.reach.module == "dask_ctl.proxy":
-        identity = await schedulers.identity(found.name, settings.discovery_timeout())
-        return _of_identity(found, identity)
-    return await look(found)
 
 
 async def delete(name: str, timeout: float = DELETE_TIMEOUT) -> None:

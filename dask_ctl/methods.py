@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 import dask.config
@@ -29,12 +29,13 @@ async def recorded() -> AsyncIterator[Found | DaskCtlError]:
 
 async def listening() -> AsyncIterator[Found]:
     """The schedulers on this machine, and those of ``ctl.discovery.schedulers``."""
-    timeout, extra = settings.discovery_timeout(), settings.discovery_schedulers()
-    async for identity in schedulers.discover(extra, timeout):
-        reach = Reach(module="dask_ctl.proxy", class_name="ProxyCluster", name=identity["address"])
-        yield Found(
-            name=identity["address"], discovery="schedulers", reach=reach, identity=identity
-        )
+    configured = settings.discovery_schedulers()
+    for address in dict.fromkeys(configured):
+        yield at(address)  # it is asked later, so that one which never answers is found too
+    # Done a little before the method's own time is up, so that one which hangs costs no other.
+    async for identity in schedulers.discover(0.8 * settings.discovery_timeout()):
+        if identity["address"] not in configured:
+            yield at(identity["address"], identity)
 
 
 async def gateway() -> AsyncIterator[Found]:
@@ -66,6 +67,12 @@ async def coiled() -> AsyncIterator[Found]:
 def applicable() -> dict[str, Callable[[], AsyncIterator[Found]]]:
     """The methods of this machine by their name: a service's only where it is configured."""
     return {name: function for name, (function, applies) in _METHODS.items() if applies()}
+
+
+def at(address: str, identity: Mapping[str, Any] | None = None) -> Found:
+    """The scheduler of an address."""
+    reach = Reach(module="dask_ctl.proxy", class_name="ProxyCluster", name=address)
+    return Found(name=address, discovery="schedulers", reach=reach, identity=identity)
 
 
 def of_record(record: records.Record) -> Found:

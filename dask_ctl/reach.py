@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from dask_ctl import kubernetes
@@ -84,11 +84,23 @@ class Reach:
         except Exception as error:
             raise failed(self, error) from error
 
+    async def completed(self) -> Reach:
+        """The same with what a name alone does not say, if its service can be asked for it.
+
+        Raises
+        ------
+        BackendError
+            If there are several clusters of that name.
+        """
+        if "namespace" in self.arguments or not inherits(self.load(), *_KUBE):
+            return self
+        namespace = await kubernetes.namespace_of(self.name)
+        return replace(self, arguments={**self.arguments, "namespace": namespace})
+
     async def attach(self) -> Any:
-        """The same in a running loop, started."""
-        cluster = self.connect(asynchronous=True)
+        """The same as `connect` in a running loop, started."""
         try:
-            return await cluster
+            return await (await self.completed()).connect(asynchronous=True)
         except DaskCtlError:
             raise
         except Exception as error:

@@ -238,7 +238,9 @@ def read(name: str) -> Record:
                 origin=path,
             )
         host = found.pop("host")
-        return Record(**found, host=host and Host(**host))
+        if host is not None:
+            found["host"] = Host(**{**host, "pid": int(host["pid"]), "started": +host["started"]})
+        return Record(**found)
     except FileNotFoundError:
         raise NoSuchClusterError(f"there is no cluster {name!r}") from None
     except OSError as error:

@@ -4,43 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
 DEFAULT_PORT: Final = 8786
-_GREETING_TIMEOUT: Final = 1.0  # seconds
+_GREETING_SHARE: Final = 0.2  # of the time-out; what is silent so long is something else
 # Every server of distributed says this at once to whoever connects, before it is told anything.
 _GREETING: Final = b"pickle-protocol"
 _GREETING_BYTES: Final = 4096
 
 
-async def discover(extra: Iterable[str], timeout: float) -> AsyncIterator[dict[str, Any]]:
-    """Find the schedulers that listen on this machine, and those of some addresses.
+async def discover(timeout: float) -> AsyncIterator[dict[str, Any]]:
+    """Find the schedulers that listen on this machine.
 
-    On this machine those of the default port are looked at, and of the sockets on which Python
-    processes of the user listen. Nothing is sent to a socket before it has greeted as
-    distributed does.
+    Looked at are the default port, and the sockets on which Python processes of the user listen.
+    Nothing is sent to a socket before it has greeted as distributed does.
 
     Parameters
     ----------
-    extra : iterable of str
-        Addresses to look at besides. A scheduler that does not answer there is yielded too.
     timeout : float
-        How long one may take to answer, in seconds.
+        How long all of it may take, in seconds. What greets and then does not answer in time is
+        left out.
 
     Yields
     ------
     identity : dict
-        What a scheduler says of itself; for one that does not answer, ``address`` and ``problem``.
+        What a scheduler says of itself.
     """
-    asked = [_configured(address, timeout) for address in extra]
-    asked += [_at_socket(host, port, timeout) for host, port in await asyncio.to_thread(_sockets)]
+    deadline = asyncio.get_running_loop().time() + timeout
+    sockets = await asyncio.to_thread(_sockets)
+    asked = [_at_socket(host, port, timeout, deadline) for host, port in sockets]
     seen = set()
     for answer in asyncio.as_completed(asked):
         identity = await answer
-        if identity is not None and identity.get("id", identity["address"]) not in seen:
-            seen.add(identity.get("id", identity["address"]))
+        if identity is not None and identity["id"] not in seen:
+            seen.add(identity["id"])
             yield identity
 
 
@@ -61,46 +60,44 @@ async def identity(
     Raises
     ------
     OSError
-        If it does not answer in time.
+        If no scheduler answers there in time.
     """
     from distributed import Security, rpc
 
     connection_args = Security(**(security or {})).get_connection_args("client")
-    server = rpc(address, timeout=timeout, connection_args=connection_args)
     try:
-        found = await asyncio.wait_for(server.identity(), timeout)
-        if found.get("type") == "Scheduler":
-            with suppress(OSError):
-                manager = server.get_metadata(keys=["cluster-manager-info"], default={})
-                found["manager"] = await asyncio.wait_for(manager, timeout)
+        server = rpc(address, timeout=timeout, connection_args=connection_args)
+    except (ValueError, TypeError) as error:
+        raise OSError(str(error)) from error
+    try:
+        found = dict(await asyncio.wait_for(server.identity(), timeout))
+        if found.get("type") != "Scheduler":
+            raise OSError(f"a {found.get('type')} listens there, not a scheduler")
+        with suppress(OSError):
+            manager = server.get_metadata(keys=["cluster-manager-info"], default={})
+            found["manager"] = await asyncio.wait_for(manager, timeout)
+    except (ValueError, TypeError) as error:  # what it says is nothing that distributed says
+        raise OSError(str(error)) from error
     finally:
         await server.close_rpc()
-    return dict(found)
+    return found
 
 
-async def _configured(address: str, timeout: float) -> dict[str, Any] | None:
-    try:
-        return await identity(address, timeout)
-    except (OSError, ValueError, TypeError) as error:
-        problem = " ".join(str(error).split()) or f"no answer within {timeout:g} s"
-        return {"address": address, "problem": problem}
-
-
-async def _at_socket(host: str, port: int, timeout: float) -> dict[str, Any] | None:
-    if not await _greets(host, port):
-        return None
+async def _at_socket(
+    host: str, port: int, timeout: float, deadline: float
+) -> dict[str, Any] | None:
     shown = f"[{host}]" if ":" in host else host
-    try:
-        found = await identity(f"tcp://{shown}:{port}", timeout)
-    except (OSError, ValueError, TypeError):
-        return None
-    return found if found.get("type") == "Scheduler" else None
+    with suppress(OSError):
+        async with asyncio.timeout_at(deadline):
+            if await _greets(host, port, timeout * _GREETING_SHARE):
+                return await identity(f"tcp://{shown}:{port}", timeout)
+    return None
 
 
-async def _greets(host: str, port: int) -> bool:
+async def _greets(host: str, port: int, timeout: float) -> bool:
     """Whether something of distributed listens there, found out by listening only."""
     try:
-        async with asyncio.timeout(_GREETING_TIMEOUT):
+        async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(host, port)
             try:
                 heard = b""
@@ -121,9 +118,10 @@ def _sockets() -> list[tuple[str, int]]:
     import psutil
 
     found = {("127.0.0.1", DEFAULT_PORT)}
+    network = _network(os.getpid())
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.pid == os.getpid() or process.uids().real != os.getuid():
+            if process.uids().real != os.getuid() or _network(process.pid) != network:
                 continue
             if not os.path.basename(process.exe()).startswith("python"):
                 continue
@@ -133,6 +131,13 @@ def _sockets() -> list[tuple[str, int]]:
                     host, port = connection.laddr
                     found.add((_reachable(host), port))
     return sorted(found)
+
+
+def _network(pid: int) -> str | None:
+    """The network that a process sees: in a container, its addresses are other programs' here."""
+    with suppress(FileNotFoundError):  # only Linux has this
+        return os.readlink(f"/proc/{pid}/ns/net")
+    return None
 
 
 def _reachable(host: str) -> str:

@@ -18,7 +18,7 @@ def discovery_timeout() -> float:
         seconds = float(parse_timedelta(given, default="seconds"))
     except (TypeError, ValueError, KeyError):
         seconds = 0.0
-    if seconds <= 0:
+    if not 0 < seconds < float("inf"):
         raise _unreadable("discovery.timeout", given, "write a time, such as 5s")
     return seconds
 

@@ -94,6 +94,11 @@ BAD_SPECS = [
         "FILE:4: not a valid value: month must be in 1..12; mend the file",
     ),
     BadSpec(
+        "impossible boolean",
+        GOOD + "args: [!!bool maybe]\n",
+        "FILE:4: not a valid value: 'maybe'; mend the file",
+    ),
+    BadSpec(
         "not UTF-8", b"version: 1\nmodule: \xff\n", "FILE: is not UTF-8 (byte 19); save it as UTF-8"
     ),
     BadSpec(

@@ -11,13 +11,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import dask.config
 import pytest
 
 from dask_ctl import config
 from dask_ctl.defaults import Snapshot
+
+if TYPE_CHECKING:
+    from tests.backends.scripts import Scripts
 
 ROOT = Path(__file__).parents[1]
 # Read here, since `isolated` removes DASK_*.
@@ -80,6 +83,7 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(cwd)
     paths, tree = list(dask.config.paths), copy.deepcopy(dask.config.config)
     dask.config.paths[:] = [str(tmp_path / "etc" / "dask"), str(home / ".config" / "dask")]
+    monkeypatch.setattr(dask.config, "PATH", dask.config.paths[-1])
     dask.config.refresh()
     monkeypatch.setattr(config, "_baseline", config.Baseline.of(Snapshot.take(), []))
     yield cwd
@@ -108,3 +112,38 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
         return done
 
     return run
+
+
+@pytest.fixture
+def scripts(isolated: Path, tmp_path: Path) -> Iterator[Scripts]:
+    """Run scripts as a user; at the end none of their processes and files may be left."""
+    from tests.backends.scripts import Scripts, wait_until  # which imports this module
+
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("finds processes through /proc; run on Linux")
+    scripts = Scripts(isolated, tmp_path / "home", tmp_path / "tmp")
+    scripts.tmp.mkdir()
+    yield scripts
+    try:
+        wait_until(lambda: not scripts.processes(), "every process has ended")
+        left = {path for path in scripts.files() if path.suffix not in (".py", ".yaml")}
+        assert left == set()
+    finally:
+        scripts.kill_all()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file system of a few kilobytes for the records, which a test can fill."""
+    if os.geteuid() != 0:
+        unavailable("only root may mount a file system", "sudo, or a container")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        unavailable("a file system cannot be mounted here", "a container with CAP_SYS_ADMIN")
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)

@@ -15,6 +15,7 @@ import click
 from dask_ctl.cli.options import (
     Command,
     complete_cluster,
+    complete_method,
     output_option,
     print_table,
     resolved_from,
@@ -122,7 +123,7 @@ def run(
 
 
 @click.command(name="list")
-@click.argument("method", required=False)
+@click.argument("method", required=False, shell_complete=complete_method)
 @output_option("text", "json")
 def list_(*, method: str | None, output: str) -> None:
     """Print the clusters that run, found by every method or by METHOD alone."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
-from dask_ctl.cli.options import output_option, print_table
+from dask_ctl.cli.options import complete_method, output_option, print_table
 
 
 @click.group(name="discovery")
@@ -33,21 +32,15 @@ def list_(*, output: str) -> None:
     print_table(("NAME", "PACKAGE", "VERSION", "ENABLED", "PATH"), rows)
 
 
-def _complete(_: Any, __: Any, incomplete: str) -> list[str]:
-    from dask_ctl.discovery import methods
-
-    return [name for name in methods() if name.startswith(incomplete)]
-
-
 @group.command()
-@click.argument("name", shell_complete=_complete)
+@click.argument("name", shell_complete=complete_method)
 def enable(*, name: str) -> None:
     """Use the discovery method NAME again."""
     _write(name, enabled=True)
 
 
 @group.command()
-@click.argument("name", shell_complete=_complete)
+@click.argument("name", shell_complete=complete_method)
 def disable(*, name: str) -> None:
     """Do without the discovery method NAME; it is not even imported."""
     _write(name, enabled=False)

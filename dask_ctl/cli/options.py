@@ -112,6 +112,13 @@ def complete_cluster(_: Any, __: Any, incomplete: str) -> list[str]:
     return [name for name in names() if name.startswith(incomplete)]
 
 
+def complete_method(_: Any, __: Any, incomplete: str) -> list[str]:
+    """The names of discovery methods."""
+    from dask_ctl.discovery import methods
+
+    return [name for name in methods() if name.startswith(incomplete)]
+
+
 def _complete_spec(_: Any, __: Any, incomplete: str) -> list[Any]:
     from click.shell_completion import CompletionItem
 

@@ -31,7 +31,7 @@ from tests.conftest import ROOT, unavailable
 # A preload of the scheduler: it says that the scheduler starts, and holds it until it may go on.
 HELD_SCHEDULER = """
 import asyncio
-from tempfile import TemporaryDirectory
+from pathlib import Path
 
 async def dask_setup(scheduler):
     Path("starting").touch()
@@ -92,12 +92,12 @@ class ClusterOfJobs:
     def test_runs_the_script_unchanged(self, batch: BatchSystem) -> None:
         """The script gives its result, exit code 0, and nothing on stderr."""
         run = batch.python(SCRIPT)
-        assert (run.stdout, run.stderr, run.returncode) == (ANSWER, "", 0)
+        assert (run.stdout, run.stderr, run.returncode) == (ANSWER, "", 0), run.stderr
 
     def test_asynchronous(self, batch: BatchSystem) -> None:
         """``async with create_cluster(asynchronous=True)`` in a script, likewise."""
         run = batch.python(ASYNCHRONOUS)
-        assert (run.stdout, run.stderr, run.returncode) == ("6\n", "", 0)
+        assert (run.stdout, run.stderr, run.returncode) == ("6\n", "", 0), run.stderr
 
     def test_adapts(self, batch: BatchSystem) -> None:
         """``adapt`` in the spec submits jobs as there is work, and cancels them as there is none.
@@ -113,7 +113,7 @@ class ClusterOfJobs:
         wait_until(lambda: not batch.queue(), "no job is left")
         (batch.cwd / "go-on").touch()
         out, err = process.communicate(timeout=60)
-        assert (out, err, process.returncode) == ("", "", 0)
+        assert (out, err, process.returncode) == ("", "", 0), err
 
     @pytest.mark.parametrize(
         ("end", "code", "last"),
@@ -136,7 +136,7 @@ class ClusterOfJobs:
         wait_until(lambda: sorted(batch.queue()) == states, "two jobs run and one waits")
         (batch.cwd / "go-on").touch()
         out, err = process.communicate(timeout=60)
-        assert (out, err, process.returncode) == (ANSWER, "", 0)
+        assert (out, err, process.returncode) == (ANSWER, "", 0), err
 
     def test_interrupt_during_work_cancels_running_and_pending_jobs(
         self, batch: BatchSystem

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import yaml
 
+from tests.backends.figures import Measured
 from tests.backends.scripts import (
     ANSWER,
     ASYNCHRONOUS,
@@ -22,15 +22,13 @@ from tests.backends.scripts import (
 )
 
 
-class Claims:
+class Claims(Measured):
     """The script on a backend: a test class of the backend derives from this.
 
     It has a fixture ``backend`` that gives `Scripts` with the backend's spec in their folder, and
     after the test sees to it that nothing is left.
     """
 
-    command: ClassVar[tuple[str, ...]] = (sys.executable,)
-    """What the scripts are run with."""
     script: ClassVar[str | Path] = SCRIPT
     asynchronous: ClassVar[str | Path] = ASYNCHRONOUS
     work: ClassVar[str] = WORK_FOR_EVER

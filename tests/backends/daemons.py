@@ -20,9 +20,24 @@ def free_ports(count: int) -> list[int]:
 
 
 def start_daemon(
-    at_end: ExitStack, *command: str | Path, env: Mapping[str, str] | None = None
+    at_end: ExitStack,
+    *command: str | Path,
+    env: Mapping[str, str] | None = None,
+    grace: float = 10,
 ) -> None:
-    """Start a daemon that stays in the foreground, so that its process is ours to end."""
+    """Start a daemon that stays in the foreground, so that its process is ours to end.
+
+    Parameters
+    ----------
+    at_end : ExitStack
+        What ends it.
+    *command : str or Path
+        The command.
+    env : mapping, optional
+        What to add to its environment.
+    grace : float
+        How long it may take to end, in seconds, before it is killed.
+    """
     daemon = subprocess.Popen(
         [*map(str, command)],
         env={**os.environ, **(env or {})},
@@ -30,13 +45,13 @@ def start_daemon(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    at_end.callback(_stop, daemon)
+    at_end.callback(_stop, daemon, grace)
 
 
-def _stop(daemon: subprocess.Popen[bytes]) -> None:
+def _stop(daemon: subprocess.Popen[bytes], grace: float) -> None:
     daemon.terminate()
     try:
-        daemon.wait(timeout=10)
+        daemon.wait(timeout=grace)
     except subprocess.TimeoutExpired:
         daemon.kill()
         daemon.wait()

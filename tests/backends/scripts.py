@@ -21,6 +21,7 @@ EXAMPLES = ROOT / "docs" / "examples"
 SCRIPT = EXAMPLES / "myscript.py"
 ASYNCHRONOUS = EXAMPLES / "asynchronous.py"
 ANSWER = "[0, 2, 4, 6, 8, 10, 12, 14, 16, 18]\n"
+DASK_CLUSTER = (sys.executable, "-m", "dask", "cluster")
 WORK_FOR_EVER = """
 import pathlib, time
 
@@ -60,6 +61,15 @@ def wait_until(done: Callable[[], object], what: str, timeout: float = 30) -> No
         if time.monotonic() > deadline:
             pytest.fail(f"after {timeout:g} s still not: {what}")
         time.sleep(0.05)
+
+
+def fill(folder: Path) -> Path:
+    """Write a file that leaves no room for another."""
+    path = folder / "filler"
+    with path.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+        while True:
+            file.write(bytes(4096))
+    return path
 
 
 @dataclass(frozen=True)
@@ -137,6 +147,10 @@ class Scripts:
     def python(self, script: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a script with Python to its end."""
         return self.run(sys.executable, script)
+
+    def dask_cluster(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run ``dask cluster`` with arguments, in a process of its own."""
+        return self.run(*DASK_CLUSTER, *arguments)
 
     def hold(self, role: str, monkeypatch: pytest.MonkeyPatch) -> Moment:
         """Hold every scheduler, or every worker, that is started by a script of this home."""

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import statistics
-import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,14 +21,22 @@ from typing import Final
 import dask.config
 import yaml
 
-ROOT: Final = Path(__file__).parents[2]
+from tests.benchmarks.managing import benchmark_completion, benchmark_list, benchmark_memory
+from tests.benchmarks.measuring import (
+    Measurement,
+    child,
+    environment,
+    in_turn,
+    install,
+    report,
+    timed,
+)
+
 KWARGS: Final = {
     "n_workers": 1,
     "threads_per_worker": 1,
     "dashboard_address": None,
 }
-
-Measurement = Callable[[], float]
 
 
 def main(names: list[str]) -> None:
@@ -63,39 +68,6 @@ def isolated(folder: Path) -> Iterator[None]:
         os.environ |= environment
         dask.config.paths[:] = paths
         dask.config.refresh()
-
-
-def in_turn(ours: Measurement, theirs: Measurement, rounds: int) -> tuple[float, float]:
-    """The medians of both sides, in seconds, each going first every second time."""
-    ours(), theirs()  # bytecode and caches
-    taken: tuple[list[float], list[float]] = ([], [])
-    for i in range(rounds):
-        for side in (0, 1) if i % 2 else (1, 0):
-            taken[side].append((ours, theirs)[side]())
-    return statistics.median(taken[0]), statistics.median(taken[1])
-
-
-def report(what: str, ours: float, theirs: float, target: float) -> None:
-    """Print a ratio, its target, and the two sides in milliseconds."""
-    ratio = ours / theirs
-    verdict = "" if ratio <= target else "  OVER"
-    sides = f"{ours * 1000:.2f} ms / {theirs * 1000:.2f} ms"
-    print(f"{what:<58} {ratio:6.3f}  (target {target:.2f})  {sides}{verdict}", flush=True)
-
-
-def timed(call: Callable[[], object]) -> float:
-    """How many seconds a call takes."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def child(*args: str, path: Path | None = None) -> str:
-    """Run Python, and return what it prints."""
-    env = {**os.environ, "PYTHONPATH": str(path or ROOT)}
-    return subprocess.run(
-        [sys.executable, *args], env=env, check=True, capture_output=True, text=True
-    ).stdout
 
 
 def benchmark_import(_: Path) -> None:
@@ -184,18 +156,8 @@ def configure(folder: Path, count: int, *, everywhere: bool = False) -> None:
 
 def benchmark_cli(folder: Path) -> None:
     """Compare ``dask --help`` with and without the package, everything else being the same."""
-    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-    target = folder / "target"
-    options = ["--no-deps", "--no-build-isolation", "--target", target, ROOT]
-    subprocess.run([*command, *options], check=True, capture_output=True)
-    sides = {"without": folder / "without", "with": folder / "with"}
-    for side in sides.values():
-        side.mkdir()
-        for found in Path(sysconfig.get_path("purelib")).iterdir():
-            if "dask_ctl" not in found.name and found.suffix != ".pth":
-                Path(side, found.name).symlink_to(found)
-    for found in target.iterdir():
-        shutil.move(found, sides["with"])
+    sides = {"without": environment(folder / "without"), "with": environment(folder / "with")}
+    install(sides["with"])
 
     def running(side: str, *args: str) -> Measurement:
         return lambda: timed(lambda: child("-S", "-m", "dask", *args, path=sides[side]))
@@ -216,6 +178,9 @@ BENCHMARKS: Final[dict[str, Callable[[Path], None]]] = {
     "resolve": benchmark_resolve,
     "growth": benchmark_growth,
     "cli": benchmark_cli,
+    "list": benchmark_list,
+    "completion": benchmark_completion,
+    "memory": benchmark_memory,
 }
 
 if __name__ == "__main__":

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.conftest import scripts
 from tests.conftest import unavailable
-
-__all__ = ["scripts"]
 
 
 @pytest.fixture(autouse=True)

@@ -145,5 +145,5 @@ def test_tells_what_is_wrong(panel: Panel, scripts: Scripts) -> None:
     assert "dask-cluster.yaml:4: class: " in error["message"]
     spec.write_text(SITE)
     status, started = panel.ask("PUT", f"dask/clusters/{uuid.uuid4()}")
-    assert (status, started["name"]) == (200, "Site 1")
+    assert (status, started["name"], "adapt" in started) == (200, "Site 1", False)
     panel.wait_for_workers(started["id"], 1)

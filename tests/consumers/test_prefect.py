@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ SETTINGS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # The temporary server of a flow needs longer than the default on a busy machine.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "200",
     "PREFECT_LOGGING_ROOT_LEVEL": "INFO",
 }
 CREATING = "creating dask.distributed.LocalCluster from dask-cluster.yaml"
@@ -42,7 +43,8 @@ def test_runs_flows(scripts: Scripts, tmp_path: Path, monkeypatch: pytest.Monkey
         monkeypatch.setenv(name, value)
     shutil.copy(EXAMPLES / "dask-cluster.yaml", scripts.cwd)
     monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__DASHBOARD_ADDRESS", ":0")
-    run = scripts.python(scripts.longer(INSIDE_A_LOOP, of=EXAMPLES / "prefect" / "flow.py"))
+    flows = scripts.longer(INSIDE_A_LOOP, of=EXAMPLES / "prefect" / "flow.py")
+    run = scripts.run(sys.executable, flows, timeout=240)
     assert (run.stdout, run.returncode) == (f"{ANSWER}[0, 2, 4]\n", 0), run.stderr
     assert run.stderr.count(CREATING) == 2
     assert run.stderr.count("Finished in state Completed()") == 10 + 3 + 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import ClassVar
 
 import pytest
@@ -25,11 +26,17 @@ class TestGateway(Scalable):
     """The server starts clusters outside of the script's terminal, all of them without workers."""
 
     small: ClassVar[dict[str, int]] = {}
+    package = "dask-gateway"
 
     @pytest.fixture
     def backend(self, gateway: Server, scripts: Scripts) -> Scripts:
         """Use the example spec with the server's address."""
         return scripts
+
+    @pytest.fixture
+    def busy(self, gateway: Server) -> Callable[[], object]:
+        """Whether the server still has something."""
+        return gateway.left
 
     @pytest.fixture(params=["accepted", "running"])
     def moment(self, request: pytest.FixtureRequest, gateway: Server) -> Moment:

@@ -20,7 +20,6 @@ SYSTEMS = {
     "oar": ["#OAR -q default", "#OAR --project my-project", "walltime=01:00:00"],
     "moab": ["#PBS -q batch", "#PBS -A my-project", "#PBS -l walltime=01:00:00"],
     "htcondor": ["MY.DaskWorkerDisk = 4000000000", "accounting_group = my-project"],
-    "sge": ["#$ -q all.q", "#$ -P my-project", "#$ -l h_vmem=16G", "#$ -l h_rt=01:00:00"],
 }
 
 

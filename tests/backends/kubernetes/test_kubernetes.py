@@ -67,6 +67,7 @@ class TestKubernetes(Scalable):
     """Every part of the cluster is in a pod."""
 
     small: ClassVar[dict[str, int]] = {"N_WORKERS": 1}
+    package = "dask-kubernetes"
     # Said of any asynchronous KubeCluster; see its page in the documentation.
     chatter = r".*'KubeCluster._start' was never awaited\n(  .*\n|.* tracemalloc .*\n)*"
 
@@ -77,6 +78,11 @@ class TestKubernetes(Scalable):
         """Use the example spec, without the panel that shows the progress."""
         monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__QUIET", "true")
         return scripts
+
+    @pytest.fixture
+    def busy(self, kubernetes: Kubernetes) -> Callable[[], object]:
+        """Whether anything is left of the cluster."""
+        return lambda: kubernetes.left() or kubernetes.processes()
 
     @pytest.fixture(params=["DaskCluster", "Deployment", "Pod", "DaskWorkerGroup"])
     def moment(self, request: pytest.FixtureRequest, kubernetes: Kubernetes) -> Moment:

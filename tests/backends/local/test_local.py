@@ -32,12 +32,14 @@ class TestProcesses(OnThisMachine):
 
 class TestThreads(OnThisMachine):
     example = "local-threads"
+    pairs = 31
 
 
 class TestJobs(OnThisMachine):
     example = "local-jobqueue"
     dashboard = "SCHEDULER_OPTIONS__DASHBOARD_ADDRESS"
     small: ClassVar[dict[str, int]] = {}
+    package = "dask-jobqueue"
 
 
 class TestSubprocesses(OnThisMachine):

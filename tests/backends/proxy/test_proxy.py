@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,6 +29,7 @@ class TestProxy(FixedSize):
     """Neither the end of a script nor Ctrl-C ends what somebody else started."""
 
     nowhere: ClassVar[dict[str, str]] = {"ADDRESS": "tcp://127.0.0.1:1"}
+    pairs = 31
     # The worker goes on after the script, and so does its task.
     work = WORK_FOR_EVER.replace("3600", "15")
 
@@ -36,6 +37,11 @@ class TestProxy(FixedSize):
     def backend(self, example: Somebody, scripts: Scripts) -> Scripts:
         """Use the example spec with the scheduler's address."""
         return scripts
+
+    @pytest.fixture
+    def busy(self, somebody: Somebody) -> Callable[[], object]:
+        """Whether anybody is attached."""
+        return lambda: somebody.counts()["clients"]
 
     @pytest.fixture
     def moment(self, somebody: Somebody, scripts: Scripts) -> Iterator[Moment]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 
 import pytest
 from two_nodes import Slurm
@@ -25,10 +26,30 @@ def batch(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> Slurm:
 def slurm_runner(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> Slurm:
     """Use Slurm with the example spec of a ``SLURMRunner``, on this machine's loopback."""
     slurm.use_example("slurm-runner")
+    use_loopback(monkeypatch)
+    return slurm
+
+
+@pytest.fixture
+def mpi(
+    slurm: Slurm,
+    monkeypatch: pytest.MonkeyPatch,
+    require_programs: Callable[..., Mapping[str, str]],
+) -> Slurm:
+    """Use Slurm with the example spec of an ``MPIRunner``, on this machine's loopback."""
+    require_programs("mpirun", install="apt-get install -y --no-install-recommends openmpi-bin")
+    slurm.use_example("mpi")
+    use_loopback(monkeypatch)
+    monkeypatch.setenv("OMPI_ALLOW_RUN_AS_ROOT", "1")
+    monkeypatch.setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
+    return slurm
+
+
+def use_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lay this machine's network over the spec of a Runner."""
     for part in ("SCHEDULER", "WORKER"):
         monkeypatch.setenv(f"DASK_CTL__CLUSTER_KWARGS__{part}_OPTIONS__INTERFACE", "lo")
     monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__SCHEDULER_OPTIONS__DASHBOARD_ADDRESS", ":0")
-    return slurm
 
 
 class TestCluster(ClusterOfJobs):
@@ -115,3 +136,18 @@ def test_runner_in_a_batch_script_without_srun_says_what_to_do(slurm_runner: Slu
     run = slurm_runner.run_batch(f"{sys.executable} {SCRIPT}")
     assert run.returncode == 1
     assert f"srun -n 4 python {SCRIPT}" in run.stderr.splitlines()[-1]
+
+
+def test_mpirun_in_an_allocation_runs_the_script_unchanged(mpi: Slurm) -> None:
+    """``salloc`` gives the ranks' places, and ``mpirun`` starts them there, through Slurm."""
+    run = mpi.run("salloc", "-n", "4", "mpirun", sys.executable, SCRIPT)
+    assert (run.stdout, run.returncode) == (ANSWER, 0), run.stderr
+    assert "Traceback" not in run.stderr
+    assert "ERROR" not in run.stderr
+
+
+def test_mpirun_in_an_allocation_passes_on_the_exit_code(mpi: Slurm) -> None:
+    """How the script ends is how ``salloc`` ends, and all ranks end with it."""
+    run = mpi.run("salloc", "-n", "4", "mpirun", sys.executable, mpi.longer("raise SystemExit(7)"))
+    assert (run.stdout, run.returncode) == (ANSWER, 7), run.stderr
+    assert "Traceback" not in run.stderr

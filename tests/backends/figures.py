@@ -1,0 +1,132 @@
+"""The page of figures, and how what is on it is measured."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import ClassVar, Final
+
+import pytest
+
+from dask_ctl import check_spec
+from tests.backends.scripts import EXAMPLES, Scripts, wait_until
+
+BACKENDS: Final = EXAMPLES.parent / "backends"
+PAGE: Final = BACKENDS / "figures.md"
+REAL, CONTRACT, NOTHING = "ran for real", "contract only", "nothing"
+CALL = """
+import json, dask_ctl
+spec = dask_ctl.resolve_spec().spec
+names = ("module", "class_", "args", "kwargs", "scale", "adapt")
+print(json.dumps({name: getattr(spec, name) for name in names}, default=dict))
+"""
+_ROW: Final = re.compile(r"^\| \[.*\n", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: texts, as they are on the page."""
+
+    spec: str
+    tests: str
+    how: str
+    package: str
+    created: str = ""
+    called: str = ""
+    ratio: str = ""
+    loading: str = ""
+    left: str = ""
+
+    @classmethod
+    def of(cls, example: str, test: Path, how: str, package: str, *figures: str) -> Row:
+        """Make the line of an example, which links to the example's page."""
+        include = f"examples/{example}/dask-cluster.yaml"
+        (page,) = (page.name for page in BACKENDS.glob("*.md") if include in page.read_text())
+        spec = f"[{example}]({page})"
+        return cls(spec, f"`{test.parent.name}`", how, f"{package} {version(package)}", *figures)
+
+
+def rows() -> list[Row]:
+    """Read the page."""
+    return [
+        Row(*(cell.strip() for cell in line.strip().strip("|").split("|")))
+        for line in _ROW.findall(PAGE.read_text())
+    ]
+
+
+def put(new: Row) -> None:
+    """Put a line into the table, in place of the one of the same spec."""
+    lines = sorted({row.spec: row for row in (*rows(), new)}.values(), key=lambda row: row.spec)
+    first, *_ = _ROW.split(PAGE.read_text(), maxsplit=1)
+    PAGE.write_text(first + "".join(f"| {' | '.join(astuple(row))} |\n" for row in lines))
+
+
+def put_contract(example: str, test: Path, package: str) -> None:
+    """Put the line of a spec of which only the call is looked at."""
+    assert check_spec(EXAMPLES / example / "dask-cluster.yaml") == []
+    put(Row.of(example, test, CONTRACT, package))
+
+
+class Measured:
+    """A backend whose time to the first result is measured, by ``make figures``."""
+
+    command: ClassVar[tuple[str, ...]] = (sys.executable,)
+    """What the scripts are run with."""
+    package: ClassVar[str] = "distributed"
+    pairs: ClassVar[int] = 7
+
+    @pytest.fixture
+    def busy(self, backend: Scripts) -> Callable[[], object]:
+        """Whether anything still runs after a script."""
+        return backend.processes
+
+    @pytest.mark.figures
+    @pytest.mark.timeout(3600)
+    def test_first_result(
+        self,
+        backend: Scripts,
+        busy: Callable[[], object],
+        request: pytest.FixtureRequest,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """`create_cluster` takes as long as the class that it calls, and leaves as little."""
+        monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        (example,) = (
+            path.parent.name
+            for path in EXAMPLES.glob("*/dask-cluster.yaml")
+            if path.read_text() == (backend.cwd / path.name).read_text()
+        )
+        script = shutil.copy(Path(__file__).with_name("first_result.py"), backend.cwd)
+        call = backend.run(sys.executable, "-c", CALL).stdout
+        ways: dict[str, list[str]] = {"created": [], "called": [call]}
+        seconds: dict[str, list[float]] = {name: [] for name in ("loading", *ways)}
+        left: dict[str, set[Path]] = {way: set() for way in ways}
+        for i in range(1 + self.pairs):
+            for way in sorted(ways, reverse=bool(i % 2)):
+                before = set(backend.files())
+                run = backend.run(*self.command, script, *ways[way])
+                printed = re.fullmatch(r"([\d.]+) ([\d.]+)\n", run.stdout)
+                assert printed, (run.stdout, run.stderr)
+                wait_until(lambda: not busy(), "nothing runs any more", 120)
+                # The first import of dask-jobqueue writes a file of its configuration.
+                new = set(backend.files()) - before
+                left[way] |= {path for path in new if path.suffix != ".yaml"}
+                if i:  # the first pair fills the caches
+                    seconds["loading"].append(float(printed[1]))
+                    seconds[way].append(float(printed[2]))
+        assert bool(left["created"]) <= bool(left["called"]), left
+        medians = {name: round(statistics.median(taken), 3) for name, taken in seconds.items()}
+        ratio = medians["created"] / medians["called"]
+        figures = [
+            *(f"{medians[way]:.3f}" for way in ways),
+            f"{ratio:.2f}",
+            f"{medians['loading']:.3f}",
+        ]
+        files = "a file, as by the class" if left["created"] else NOTHING
+        put(Row.of(example, request.path, REAL, self.package, *figures, files))

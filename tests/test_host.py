@@ -1,0 +1,500 @@
+"""`dask cluster create` and what is done to its clusters, each step in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from distributed import Client
+
+from dask_ctl import control, records
+from tests.backends.scripts import DASK_CLUSTER, Scripts, fill, wait_until
+
+SPEC = """\
+version: 1
+module: dask.distributed
+class: LocalCluster
+kwargs:
+  n_workers: 1
+  threads_per_worker: 1
+  dashboard_address: ":0"
+"""
+# A cluster class of the user's own, which takes its time and knows a secret.
+MODULE = """
+import time
+from pathlib import Path
+from dask.distributed import LocalCluster
+
+OPTIONS = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
+
+def slow(asynchronous=False):
+    Path("starting.yaml").touch()
+    while not Path("go-on.yaml").exists():
+        time.sleep(0.05)
+    return LocalCluster(**OPTIONS)
+
+def hanging(asynchronous=False):
+    Path("starting.yaml").touch()
+    while True:
+        try:
+            time.sleep(3600)
+        except KeyboardInterrupt:
+            pass
+
+def failing(asynchronous=False):
+    raise RuntimeError("no such luck")
+
+def dying(asynchronous=False):
+    import os
+    print("last words", flush=True)
+    os._exit(3)
+
+class Guarded(LocalCluster):
+    def __init__(self, user, password, options, **kwargs):
+        assert (password, options["api_key"]) == ("pa55word", "t0ken")
+        super().__init__(**OPTIONS, **kwargs)
+"""
+USE = "print(client.submit(sum, [1, 2]).result())\n"
+
+
+@pytest.fixture
+def shell(scripts: Scripts) -> Iterator[Scripts]:
+    """A folder with a spec of a small `LocalCluster` and a module of the user's own.
+
+    No cluster, record or log may be left; `scripts` sees to the processes and files.
+    """
+    (scripts.cwd / "dask-cluster.yaml").write_text(SPEC)
+    (scripts.cwd / "mine.py").write_text(MODULE)
+    yield scripts
+    assert not records.folder().exists() or os.listdir(records.folder()) == []
+
+
+def mine(shell: Scripts, name: str) -> Path:
+    """Write the spec of a function of the user's own."""
+    path = shell.cwd / f"{name}.yaml"
+    path.write_text(f"version: 1\nmodule: mine\nclass: {name}\n")
+    return path
+
+
+def ok(run: subprocess.CompletedProcess[str]) -> str:
+    """What a command printed that has done its work."""
+    assert run.returncode == 0, (run.args, run.stderr)
+    assert "Traceback" not in run.stderr
+    return run.stdout
+
+
+def refused(run: subprocess.CompletedProcess[str], code: int, error: str) -> None:
+    """Check that a command ended with an exit code and one line that says why, as its last."""
+    assert run.returncode == code, (run.args, run.stderr)
+    last = run.stderr.splitlines()[-1]
+    assert re.search(error, last), run.stderr
+    assert last.startswith("Error: ")
+    assert run.stderr.count("Error: ") == 1
+    assert "; " in last
+    assert "Traceback" not in run.stderr
+
+
+def listed(shell: Scripts) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(
+        ok(shell.dask_cluster("list", "recorded", "--output", "json"))
+    )
+    return found
+
+
+def host_of(name: str) -> records.Host:
+    host = records.read(name).host
+    assert host is not None
+    return host
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
+def test_from_creation_to_deletion(shell: Scripts, *, secure: bool) -> None:
+    """Every verb does its work on a cluster that another process created."""
+    before = datetime.now(UTC).replace(microsecond=0)
+    security = ["--set", "kwargs.security=true"] if secure else []
+    assert ok(shell.dask_cluster("create", "--name", "a", "--wait", "1", *security)) == "a\n"
+    (row,) = listed(shell)
+    created = datetime.fromisoformat(row.pop("created"))
+    assert created.utcoffset() == timedelta(0)
+    assert before <= created <= datetime.now(UTC)
+    assert row.pop("address").startswith("tls://" if secure else "tcp://")
+    assert row.pop("memory") > 2**20
+    assert row == {
+        "name": "a", "discovery": "recorded", "status": "running",
+        "type": "dask.distributed.LocalCluster", "workers": 1, "threads": 1,
+    }  # fmt: skip
+    table = ok(shell.dask_cluster("list", "recorded")).splitlines()
+    assert [line.split()[0] for line in table] == ["NAME", "a"]
+
+    ok(shell.dask_cluster("scale", "a", "2"))
+    shown = json.loads(ok(shell.dask_cluster("show", "a", "--output", "json")))
+    assert (shown["workers"], shown["threads"], shown["jobs"]) == (2, 2, [])
+    assert shown["dashboard"].startswith("http")
+    assert shown["spec"]["kwargs"]["threads_per_worker"] == 1
+    assert shown["origins"]["kwargs.n_workers"] == {
+        "source": "file",
+        "where": "dask-cluster.yaml:5",
+    }
+    text = ok(shell.dask_cluster("show", "a"))
+    assert "workers:    2, with 2 threads" in text
+    assert "kwargs.n_workers: file: dask-cluster.yaml:5" in text
+    ok(shell.dask_cluster("scale", "a", "0"))
+    ok(shell.dask_cluster("adapt", "a", "--minimum", "1", "--maximum", "2"))
+
+    (shell.cwd / "snippet.py").write_text(ok(shell.dask_cluster("snippet", "a")) + USE)
+    assert ok(shell.python("snippet.py")) == "3\n"
+    log = ok(shell.dask_cluster("logs", "a"))
+    assert "told to adapt {'minimum': 1, 'maximum': 2}" in log
+    assert "Traceback" not in log
+
+    following = shell.start(*DASK_CLUSTER, "logs", "a", "--follow")
+    assert following.stdout is not None
+    assert "creating dask.distributed.LocalCluster" in following.stdout.readline()
+    deleted = shell.dask_cluster("delete", "a", "--yes")
+    assert (ok(deleted), deleted.stderr) == ("", "Deleted a.\n")
+    assert shell.processes().keys() <= {following.pid}
+    out, err = following.communicate(timeout=30)
+    assert (err, following.returncode) == ("", 0)
+    assert "closing cluster a" in out
+    assert listed(shell) == []
+
+
+def test_names_that_exist(shell: Scripts) -> None:
+    """A second cluster of a name is refused, and the first one is not touched."""
+    ok(shell.dask_cluster("create", "--name", "a"))
+    record = records.read("a")
+    refused(shell.dask_cluster("create", "--name", "a"), 4, "there is a cluster 'a' already; ")
+    refused(shell.dask_cluster("create", "--name", "a/b"), 4, "'a/b' cannot be the name of a ")
+    refused(shell.dask_cluster("show", "aa"), 6, "no cluster 'aa'.*; did you mean 'a'.* a")
+    assert records.read("a") == record
+    assert listed(shell)[0]["workers"] == 1
+    ok(shell.dask_cluster("delete", "a"))
+    refused(shell.dask_cluster("delete", "a"), 6, "there is no cluster 'a'")
+
+
+def test_many_at_once(shell: Scripts) -> None:
+    """Several creates at once are several clusters; of two of one name, one is refused."""
+    names = [None, None, "b", "b"]
+    started = [
+        shell.start(*DASK_CLUSTER, "create", *(["--name", name] if name else [])) for name in names
+    ]
+    done = [(*process.communicate(timeout=120), process.returncode) for process in started]
+    assert sorted(code for _, _, code in done) == [0, 0, 0, 4], done
+    created = {out.strip() for out, _, code in done if code == 0}
+    assert len(created) == 3
+    rows = listed(shell)
+    assert {row["name"] for row in rows} == created
+    assert {(row["status"], row["workers"]) for row in rows} == {("running", 1)}
+    assert len({row["address"] for row in rows}) == 3
+    deleted = shell.dask_cluster("delete", "--all")
+    assert set(deleted.stderr.splitlines()) == {f"Deleted {name}." for name in created}
+    assert shell.dask_cluster("delete", "--all").stderr == "There is none.\n"
+
+
+def test_fifty_records(shell: Scripts) -> None:
+    """Fifty clusters are listed each, and none is lost when one of them ends."""
+    ok(shell.dask_cluster("create", "--name", "a"))
+    address = records.read("a").address
+    host = records.Host.here()
+    for number in range(49):
+        other = records.Record(name=f"c{number}", target="a.B", created="now", host=host)
+        records.add(replace(other, address=address, status="running"))
+    assert len(listed(shell)) == 50
+    ok(shell.dask_cluster("delete", "a"))
+    assert len(records.names()) == 49
+    for name in records.names():
+        records.remove(name)
+
+
+def test_workers_that_do_not_come(shell: Scripts) -> None:
+    """Without the workers that `--wait` asks for, `--timeout` ends it all."""
+    run = shell.dask_cluster("create", "--name", "a", "--wait", "2", "--timeout", "4")
+    refused(run, 5, "cluster 'a' has 1 workers, not yet as many as .*; wait longer with --timeout")
+
+
+def test_no_wait(shell: Scripts) -> None:
+    """A cluster that is still starting is listed as that, and refuses what it cannot do yet."""
+    assert ok(shell.dask_cluster("create", mine(shell, "slow"), "--name", "a", "--no-wait"))
+    wait_until((shell.cwd / "starting.yaml").exists, "its class is called")
+    (row,) = listed(shell)
+    assert (row["status"], row["address"], row["workers"]) == ("starting", None, None)
+    assert "status:     starting" in ok(shell.dask_cluster("show", "a"))
+    for verb in (["scale", "a", "2"], ["adapt", "a", "--maximum", "2"]):
+        refused(shell.dask_cluster(*verb), 5, "cluster 'a' is still starting; see: ")
+    (shell.cwd / "go-on.yaml").touch()
+    wait_until(lambda: records.read("a").status == "running", "it is there")
+    ok(shell.dask_cluster("scale", "a", "2"))
+    ok(shell.dask_cluster("delete", "a"))
+
+
+def test_deleted_while_it_starts(shell: Scripts) -> None:
+    """`delete` waits until what has been started can be ended, and ends it."""
+    ok(shell.dask_cluster("create", mine(shell, "slow"), "--name", "a", "--no-wait"))
+    wait_until((shell.cwd / "starting.yaml").exists, "its class is called")
+    deleting = shell.start(*DASK_CLUSTER, "delete", "a")
+    wait_until(lambda: "interrupted: mine.slow" in records.read("a").log.read_text(), "it is told")
+    (shell.cwd / "go-on.yaml").touch()
+    out, err = deleting.communicate(timeout=60)
+    assert (out, err, deleting.returncode) == ("", "Deleted a.\n", 0)
+
+
+@pytest.mark.parametrize("name", ["slow", "hanging"])
+def test_a_constructor_that_hangs(shell: Scripts, name: str) -> None:
+    """`--timeout` ends a class that never comes back, in the end by force."""
+    run = shell.dask_cluster("create", mine(shell, name), "--name", "a", "--timeout", "2")
+    refused(run, 5, f"cluster 'a' was not there in time; it said: .*mine.{name}.*; give it more")
+
+
+@pytest.mark.parametrize("name", ["slow", "hanging"])
+def test_interrupted(shell: Scripts, name: str) -> None:
+    """Ctrl-C during `create` ends what was begun; whoever presses it again does not wait."""
+    process = shell.start(*DASK_CLUSTER, "create", mine(shell, name), "--name", "a")
+    wait_until((shell.cwd / "starting.yaml").exists, "its class is called")
+    log = records.read("a").log
+    os.killpg(process.pid, signal.SIGINT)
+    wait_until(lambda: "interrupted: mine." in log.read_text(), "its host is told")
+    if name == "slow":
+        (shell.cwd / "go-on.yaml").touch()
+    else:
+        os.killpg(process.pid, signal.SIGINT)
+        wait_until(lambda: log.read_text().count("interrupted") > 0, "its host is told again")
+        os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("", 1)
+    assert "Traceback" not in err
+    assert err.rstrip().endswith("Aborted!")
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("failing", "failing.yaml:2: mine.failing failed: no such luck; check its args"),
+        ("dying", "creating cluster 'a' ended without a word: last words; see whether"),
+    ],
+)
+def test_a_class_that_fails(shell: Scripts, name: str, error: str) -> None:
+    """The reason that a class gives, or else the last line of the log, is the error."""
+    refused(shell.dask_cluster("create", mine(shell, name), "--name", "a"), 5, error)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "error"),
+    [
+        (["nix.yaml"], 3, "spec file 'nix.yaml' does not exist .*; create it"),
+        (["--set", "kwargs.n_worker=1"], 4, "takes no such argument; did you mean 'n_workers'"),
+        (["--set", "class=LocalClustr"], 4, "has no 'LocalClustr'; did you mean 'LocalCluster'"),
+        (["--set", "kwargs.processes=false"], 4, "inside its own process only; add 'protocol: tcp"),
+        (["--set", "module=nix"], 5, "there is no module 'nix'; check the name"),
+        (["--set", "scale=2", "--set", "adapt={'maximum': 2}"], 4, "adapt"),
+        (["--wait", "1", "--no-wait"], 2, "exclude each other"),
+    ],
+)
+def test_what_cannot_be_created(
+    shell: Scripts, arguments: list[str], code: int, error: str
+) -> None:
+    """A spec that is missing or wrong is one line and its exit code; nothing is left."""
+    run = shell.dask_cluster("create", *arguments)
+    assert (run.stdout, run.returncode) == ("", code), run.stderr
+    assert re.search(error, run.stderr.splitlines()[-1]), run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_threads_that_listen(shell: Scripts) -> None:
+    """A cluster of threads can be created if it is told to listen, as the refusal says."""
+    tcp = ["--set", "kwargs.processes=false", "--set", "kwargs.protocol=tcp"]
+    ok(shell.dask_cluster("create", "--name", "a", *tcp))
+    (shell.cwd / "snippet.py").write_text(ok(shell.dask_cluster("snippet", "a")) + USE)
+    assert ok(shell.python("snippet.py")) == "3\n"
+    ok(shell.dask_cluster("delete", "a"))
+
+
+@pytest.mark.parametrize("signalnum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_host(shell: Scripts, signalnum: int) -> None:
+    """SIGTERM closes the cluster in order: its workers, its record, its log."""
+    ok(shell.dask_cluster("create", "--name", "a"))
+    with psutil.Process(host_of("a").pid).oneshot():
+        os.kill(host_of("a").pid, signalnum)
+    wait_until(lambda: records.names() == [], "its record has gone")
+    wait_until(lambda: not shell.processes(), "every process has ended")
+
+
+def test_shut_down_from_elsewhere(shell: Scripts) -> None:
+    """A client that shuts the cluster down ends its host, too."""
+    ok(shell.dask_cluster("create", "--name", "a"))
+    address = records.read("a").address
+    (shell.cwd / "ends.py").write_text(
+        f"from dask.distributed import Client\nClient({address!r}).shutdown()\n"
+    )
+    ok(shell.python("ends.py"))
+    wait_until(lambda: records.names() == [], "its record has gone")
+
+
+def test_a_killed_host_leaves_no_ghost(shell: Scripts) -> None:
+    """After `kill -9` of the host, `list` says so once, and shows nothing that is not there."""
+    for name in ("a", "b", "c"):
+        ok(shell.dask_cluster("create", "--name", name))
+        os.kill(host_of(name).pid, signal.SIGKILL)
+    wait_until(lambda: not shell.processes(), "its workers have ended")
+    run = shell.dask_cluster("delete", "b")
+    assert (run.stderr, run.returncode) == ("Deleted b.\n", 0)
+    refused(shell.dask_cluster("scale", "c", "2"), 6, "host of cluster 'c' has ended without clo")
+    run = shell.dask_cluster("list", "recorded", "--output", "json")
+    assert (ok(run), run.stderr.count("\n")) == ("[]\n", 1)
+    assert "the host of cluster 'a' has ended without closing it, and nothing of it" in run.stderr
+    run = shell.dask_cluster("list", "recorded", "--output", "json")
+    assert (ok(run), run.stderr) == ("[]\n", "")
+
+
+def test_a_record_whose_process_id_was_given_again(shell: Scripts) -> None:
+    """A living process that has the id of a host which ended is not called, nor ended."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        here = records.Host.here()
+        host = replace(here, pid=other.pid, started=here.started - 3600, port=1)
+        for name in ("a", "b"):
+            record = records.Record(name=name, target="a.B", created="now", host=host)
+            records.add(replace(record, status="running", address="tcp://127.0.0.1:1"))
+        ok(shell.dask_cluster("delete", "b"))
+        run = shell.dask_cluster("list", "recorded", "--output", "json")
+        assert ok(run) == "[]\n"
+        assert "the host of cluster 'a' has ended without closing it" in run.stderr
+        assert other.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ('{"version": 2, "name": "a"}', "is a record of version 2, and this dask-ctl knows only 1"),
+        ("{", "is not a record of a cluster"),
+    ],
+    ids=["newer", "garbage"],
+)
+def test_a_record_that_cannot_be_read(shell: Scripts, text: str, error: str) -> None:
+    """It is named, hides no other, is never replaced, and no verb guesses at it."""
+    path = records.prepare_folder() / "a.json"
+    path.write_text(text)
+    run = shell.dask_cluster("list", "recorded", "--output", "json")
+    assert ok(run) == "[]\n"
+    assert f"warning: {path}: {error}; " in run.stderr
+    for verb in ("show", "snippet", "logs", "delete"):
+        refused(shell.dask_cluster(verb, "a"), 5, re.escape(f"{path}: {error}; "))
+    refused(shell.dask_cluster("create", "--name", "a"), 5, re.escape(f"{path}: {error}; "))
+    assert path.read_text() == text
+    path.unlink()
+
+
+def test_a_folder_that_cannot_be_written(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a place for its record no cluster is begun."""
+    monkeypatch.setenv("XDG_STATE_HOME", "/proc")
+    refused(shell.dask_cluster("create"), 5, "/proc/dask-ctl/clusters: cannot be written: .*; ")
+
+
+def test_a_full_disk(shell: Scripts, small_disk: Path) -> None:
+    """A full disk refuses a new cluster, and does not keep an old one from being ended."""
+    ok(shell.dask_cluster("create", "--name", "a"))
+    filler = fill(small_disk)
+    refused(shell.dask_cluster("create", "--name", "b"), 5, "cannot be written: No space left .*; ")
+    ok(shell.dask_cluster("scale", "a", "2"))
+    assert [row["name"] for row in listed(shell)] == ["a"]
+    ok(shell.dask_cluster("delete", "a"))
+    filler.unlink()
+
+
+def test_strangers(shell: Scripts) -> None:
+    """The host answers on the loopback only, and only to who knows its secret; it lives on."""
+    ok(shell.dask_cluster("create", "--name", "a"))
+    record = records.read("a")
+    host = host_of("a")
+    assert host.port is not None
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.Process(host.pid).net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == host.port
+    ]
+    assert listening == ["127.0.0.1"]
+    call = {"secret": "", "verb": "close", "arguments": {}}
+    half = socket.create_connection(("127.0.0.1", host.port))
+    half.sendall(b'{"secret": ')
+    for sent in (
+        json.dumps(call).encode() + b"\n",
+        json.dumps({**call, "secret": host.secret[:-1]}).encode() + b"\n",
+        json.dumps({**call, "secret": None}).encode() + b"\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\xff\x00\n",
+        b"[]\n",
+        b"x" * 10_000_000 + b"\n",
+    ):
+        assert answer(host.port, sent) in (b'{"error": "this is not for you"}\n', b"")
+    with pytest.raises(Exception, match="unknown verb 'fly'"):
+        control.call(record, "fly")
+    assert records.read("a") == record
+    ok(shell.dask_cluster("scale", "a", "2"))
+    half.close()
+    ok(shell.dask_cluster("delete", "a"))
+
+
+def answer(port: int, sent: bytes) -> bytes:
+    """Send something to a host; what it answers, or nothing if it hung up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        try:
+            connection.sendall(sent)
+            return connection.makefile("rb").readline()
+        except ConnectionError:
+            return b""
+
+
+def test_secrets_of_a_spec(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is secret in a spec is in no record, no log, and in no process list."""
+    monkeypatch.setenv("MY_TOKEN", "t0ken")
+    spec = mine(shell, "Guarded")
+    spec.write_text(
+        spec.read_text()
+        + "kwargs:\n  user: me\n  password: pa55word\n  options: {api_key: '${env:MY_TOKEN}'}\n"
+    )
+    ok(shell.dask_cluster("create", spec, "--name", "a"))
+    ok(shell.dask_cluster("scale", "a", "2"))
+    said = [
+        ok(shell.dask_cluster("show", "a", "--output", "json")),
+        ok(shell.dask_cluster("snippet", "a")),
+        *(path.read_text() for path in records.folder().iterdir()),
+        *shell.processes().values(),
+    ]
+    assert "dask_ctl.host a" in "\n".join(said)
+    for secret in ("pa55word", "t0ken"):
+        assert [text for text in said if secret in text] == []
+    ok(shell.dask_cluster("delete", "a"))
+
+
+def test_from_python(shell: Scripts) -> None:
+    """The verbs of Python do the same, and what is connected leaves the cluster running."""
+    from dask_ctl import (
+        adapt_cluster,
+        delete_cluster,
+        get_cluster,
+        get_snippet,
+        list_clusters,
+        scale_cluster,
+    )
+
+    ok(shell.dask_cluster("create", "--name", "a"))
+    with get_cluster("a") as cluster, Client(cluster) as client:
+        scale_cluster("a", 2)
+        client.wait_for_workers(2, timeout=60)
+        cluster.scale(1)
+        adapt_cluster("a", minimum=2, maximum=2)
+        client.wait_for_workers(2, timeout=60)
+    assert [info.name for info in list_clusters("recorded")] == ["a"]
+    assert "get_cluster('a')" in get_snippet("a")
+    delete_cluster("a")
+    assert list_clusters("recorded") == []

@@ -1,0 +1,222 @@
+"""Records of clusters: a file each, whole or not there, for their user alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dask_ctl import BackendError, InvalidSpecError, NoSuchClusterError, records
+from tests.backends.scripts import fill
+
+
+def record(name: str, **known: object) -> records.Record:
+    """A record of a cluster whose host is this process."""
+    host = records.Host.here()
+    return replace(records.Record(name=name, target="a.B", created="now", host=host), **known)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_for_its_user_alone(umask: int) -> None:
+    """A record is 0600 in a folder of 0700, whatever the umask."""
+    before = os.umask(umask)
+    try:
+        records.add(record("a"))
+        records.update(record("a", status="running"))
+    finally:
+        os.umask(before)
+    (path,) = records.folder().iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_others_can_enter_is_closed() -> None:
+    """A folder that was there, and open, is closed before anything is written into it."""
+    records.folder().mkdir(parents=True)
+    records.folder().chmod(0o755)
+    records.add(record("a"))
+    assert stat.S_IMODE(records.folder().stat().st_mode) == 0o700
+
+
+def test_a_folder_of_somebody_else_is_refused() -> None:
+    """Nothing is written into a folder of another user, who could read or replace it."""
+    path = records.folder()
+    path.parent.mkdir(parents=True)
+    if os.geteuid() == 0:
+        path.mkdir()
+        os.chown(path, 65534, 65534)
+    else:
+        path.symlink_to("/usr")
+    with pytest.raises(BackendError, match="belongs to another user; set XDG_STATE_HOME"):
+        records.add(record("a"))
+    assert "a.json" not in os.listdir(path)
+
+
+@pytest.mark.parametrize("where", ["/proc", "file"])
+def test_a_folder_that_cannot_be_made(
+    isolated: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """One line says where, why, and what to do."""
+    (isolated / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(isolated / where))
+    with pytest.raises(BackendError, match=r"clusters: cannot be written: .*; clusters of .* make"):
+        records.add(record("a"))
+
+
+def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
+    """No half of a record is written: the old one stays, and a new one is refused."""
+    records.add(record("a"))
+    fill(small_disk)
+    large = {str(n): ["scancel", str(n)] for n in range(10_000)}
+    with pytest.raises(BackendError, match="cannot be written: No space left on device; .* make"):
+        records.update(record("a", jobs=large))
+    with pytest.raises(BackendError, match="cannot be written: No space left on device"):
+        records.add(record("b"))
+    assert records.read("a").jobs == {}
+    assert os.listdir(records.folder()) == ["a.json"]
+
+
+def test_a_name_is_given_once() -> None:
+    """Of many processes that want a name at once, one gets it, and its record is not touched."""
+    code = (
+        "import sys\n"
+        "from dask_ctl import InvalidSpecError, records\n"
+        "sys.stdin.readline()\n"
+        "record = records.Record(name='a', target=sys.argv[1], created='now')\n"
+        "try:\n"
+        "    records.add(record)\n"
+        "except InvalidSpecError as error:\n"
+        "    print(error)\n"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, f"a.B{n}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for n in range(4)
+    ]
+    said = [process.communicate("go\n", timeout=60)[0] for process in started]
+    refused = "there is a cluster 'a' already; choose another --name, or: dask cluster delete a\n"
+    assert sorted(said) == ["", refused, refused, refused]
+    assert records.read("a").target == f"a.B{said.index('')}"
+
+
+def test_no_record_is_lost() -> None:
+    """Fifty hosts that write at once, again and again, lose none, nor does a reader see half."""
+
+    def work(name: str) -> None:
+        records.add(record(name))
+        for number in range(20):
+            records.update(record(name, jobs={str(number): ["scancel"]}))
+
+    threads = [threading.Thread(target=work, args=(f"c{n}",)) for n in range(50)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert records.everything()[1] == []
+    assert {each.name for each in records.everything()[0]} == {f"c{n}" for n in range(50)}
+    assert {tuple(each.jobs) for each in records.everything()[0]} == {("19",)}
+
+
+def write(name: str, text: bytes) -> Path:
+    """Write a file as a record."""
+    path = records.prepare_folder() / f"{name}.json"
+    path.write_bytes(text)
+    return path
+
+
+GARBAGE = {
+    "nothing": b"",
+    "half": b'{"version": 1, "name": "a", "tar',
+    "list": b"[1]",
+    "number": b"3",
+    "bytes": b"\xff\xfe\x00",
+    "empty": b"{}",
+    "other": b'{"version": 1, "host": null, "other": 2}',
+    "host": b'{"version": 1, "name": "a", "target": "a.B", "created": "", "host": {"pid": 1}}',
+    "types": b'{"version": 1, "name": "a", "target": "a.B", "created": "", "host": '
+    b'{"pid": "x", "started": "y", "machine": 3, "secret": null}}',
+}
+
+
+@pytest.mark.parametrize("text", GARBAGE.values(), ids=GARBAGE)
+def test_garbage(text: bytes) -> None:
+    """What is no record says so with its path, hides no other, and is left as it is."""
+    records.add(record("good"))
+    path = write("bad", text)
+    with pytest.raises(BackendError) as caught:
+        records.read("bad")
+    assert str(caught.value) == (
+        f"{path}: is not a record of a cluster; remove it if you did not write it"
+    )
+    found, problems = records.everything()
+    assert ([each.name for each in found], [str(each) for each in problems]) == (
+        ["good"],
+        [str(caught.value)],
+    )
+    assert path.read_bytes() == text
+
+
+def test_a_newer_version_is_refused() -> None:
+    """The record of a newer version is not guessed at."""
+    text = json.dumps({"version": 2, "name": "a", "host": {"pid": os.getpid()}}).encode()
+    path = write("a", text)
+    with pytest.raises(BackendError, match="a record of version 2, and this .* only 1; use the"):
+        records.read("a")
+    with pytest.raises(InvalidSpecError, match="there is a cluster 'a' already"):
+        records.add(record("a"))
+    assert path.read_bytes() == text
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../a", "a/b", "-a", "a b", "a\n", "ä", "a" * 101])
+def test_a_name_must_be_one_of_a_file(name: str) -> None:
+    """What would be another file, or an option, is no name; nothing is written."""
+    with pytest.raises(InvalidSpecError, match="cannot be the name of a cluster; use letters"):
+        records.add(record(name))
+    assert records.names() == []
+
+
+def test_nothing_is_there() -> None:
+    """Without a folder there are no clusters, and none is made by looking."""
+    assert (records.names(), records.everything()) == ([], ([], []))
+    with pytest.raises(NoSuchClusterError, match="there is no cluster 'a'"):
+        records.read("a")
+    assert not records.folder().exists()
+
+
+def test_a_process_id_that_was_given_again() -> None:
+    """A process that got the id of a host which has ended is not taken for it, nor ended."""
+    here = records.Host.here()
+    assert here.alive
+    before = replace(here, started=here.started - 3600)
+    assert not before.alive
+    before.terminate()  # or else this test ends here
+    assert record("a", host=before).orphaned
+
+
+def test_a_host_on_another_machine_is_not_judged() -> None:
+    """Of a process elsewhere, with a home in common, nothing can be known."""
+    elsewhere = replace(records.Host.here(), machine="elsewhere", started=0.0)
+    assert elsewhere.alive
+    elsewhere.terminate()
+
+
+def test_a_zombie_has_ended() -> None:
+    """A host that was killed and has not been waited for is not alive."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    host = replace(records.Host.here(), pid=process.pid, started=records._started(process.pid))
+    assert host.alive
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not host.alive
+    process.wait()
+    process.stdin.close()

@@ -1,0 +1,355 @@
+"""The schedulers that run on a machine: real ones, and what only looks like one.
+
+Others may run here at the same time, so nothing is said of what else is found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import dask.config
+import pytest
+from distributed import Client, LocalCluster
+
+from dask_ctl import (
+    BackendError,
+    NoSuchClusterError,
+    delete_cluster,
+    discovery,
+    get_cluster,
+    get_snippet,
+    list_clusters,
+    scale_cluster,
+    schedulers,
+)
+from dask_ctl.manage import ClusterInfo
+from tests.backends.scripts import wait_until
+from tests.conftest import ROOT, require_package, unavailable
+
+LISTENER = """
+import json, pathlib, socket, sys, threading
+greeting, report = sys.argv[1].encode(), pathlib.Path(sys.argv[2])
+socket_ = socket.create_server(("127.0.0.1", 0))
+def connected(connection):
+    connection.sendall(greeting)
+    heard = b""
+    try:
+        while chunk := connection.recv(4096):
+            heard += chunk
+    except ConnectionResetError:
+        pass
+    with report.open("a") as file:
+        file.write(json.dumps(heard.decode("latin-1")) + "\\n")
+print(socket_.getsockname()[1], flush=True)
+while True:
+    threading.Thread(target=connected, args=socket_.accept()[:1]).start()
+"""
+
+
+@pytest.fixture(autouse=True)
+def only_schedulers() -> Iterator[None]:
+    """Do without what else is installed here; these are not about time, so there is enough."""
+    others = [name for name in discovery.methods() if name != "schedulers"]
+    with dask.config.set({"ctl.disable-discovery": others, "ctl.discovery.timeout": "10s"}):
+        yield
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start processes, and kill them at the end."""
+    with ExitStack() as at_end:
+
+        def start(*command: str | Path, **env: str) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [*map(str, command)],
+                env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+                cwd=tmp_path,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            at_end.callback(process.communicate)
+            at_end.callback(process.kill)
+            return process
+
+        yield start
+
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def scheduler(start: Start, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Start ``dask scheduler``, and give its identity once it listens."""
+
+    def run(*options: str | Path, **env: str) -> dict[str, Any]:
+        file = tmp_path / f"scheduler-{len(list(tmp_path.glob('scheduler-*')))}.json"
+        dashboard = ["--dashboard-address", "127.0.0.1:0", "--scheduler-file", file]
+        process = start(sys.executable, "-m", "dask", "scheduler", *dashboard, *options, **env)
+        wait_until(lambda: file.exists() or process.poll() is not None, "the scheduler listens", 60)
+        wait_until(lambda: file.read_text().rstrip().endswith("}"), "all of its file is there")
+        return {**json.loads(file.read_text()), "process": process}
+
+    return run
+
+
+Scheduler = Callable[..., dict[str, Any]]
+
+
+def listed() -> dict[str, ClusterInfo]:
+    """The schedulers by their name; none is there twice."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the method never fails
+        infos = list_clusters("schedulers")
+    assert len({info.name for info in infos}) == len(infos)
+    return {info.name: info for info in infos}
+
+
+def configured(*addresses: str, timeout: str = "10s") -> Any:
+    return dask.config.set(
+        {"ctl.discovery.schedulers": list(addresses), "ctl.discovery.timeout": timeout}
+    )
+
+
+def free_port(family: socket.AddressFamily = socket.AF_INET, host: str = "127.0.0.1") -> int:
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_local_cluster_of_this_process() -> None:
+    """What this process itself has made is found too, by class, size and address, once."""
+    with LocalCluster(
+        n_workers=2, threads_per_worker=3, memory_limit=10**9, dashboard_address=":0"
+    ) as cluster:
+        with Client(cluster) as client:
+            client.wait_for_workers(2)
+        info = listed()[cluster.scheduler_address]
+        assert info.type == "distributed.deploy.local.LocalCluster"
+        assert (info.status, info.discovery) == ("running", "schedulers")
+        assert (info.workers, info.threads, info.memory) == (2, 6, 2 * 10**9)
+        assert info.address == cluster.scheduler_address
+        assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", info.created or "")
+        # Its workers and nannies listen, too, and are none.
+        addresses = {worker["nanny"] for worker in cluster.scheduler_info["workers"].values()}
+        addresses |= set(cluster.scheduler_info["workers"])
+        assert len(addresses) == 4
+        assert not addresses & set(listed())
+        with get_cluster(info.name) as found, Client(found) as client:
+            assert client.submit(sum, [1, 2]).result() == 3
+        assert cluster.status.name == "running"
+    assert info.name not in listed()
+
+
+def test_one_of_another_process(scheduler: Scheduler) -> None:
+    """It is listed, its snippet runs, and it is neither scaled nor ended from here."""
+    address = scheduler("--host", "127.0.0.1", "--port", "0")["address"]
+    info = listed()[address]
+    assert (info.workers, info.threads, info.memory, info.status) == (0, 0, 0, "running")
+    code = get_snippet(address) + "print(client.scheduler_info()['address']); client.close()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == (f"{address}\n", "")
+    with pytest.raises(BackendError, match=f"ProxyCluster cannot scale '{address}'"):
+        scale_cluster(address, 2)
+    with pytest.raises(BackendError, match="was started by somebody else"):
+        delete_cluster(address)
+    assert address in listed()
+
+
+def test_the_default_port(scheduler: Scheduler) -> None:
+    """It is looked at, whoever listens there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", schedulers.DEFAULT_PORT))
+        except OSError:
+            unavailable("the default port is in use", "end what listens on port 8786")
+    identity = scheduler("--host", "127.0.0.1")
+    assert identity["address"] == "tcp://127.0.0.1:8786"
+    assert "tcp://127.0.0.1:8786" in listed()
+
+
+@pytest.mark.parametrize("host", ["[::1]", "[::]", "0.0.0.0"])
+def test_where_it_listens(scheduler: Scheduler, host: str) -> None:
+    """IPv6, and every interface: it is found, and its name reaches it."""
+    if ":" in host:
+        try:
+            free_port(socket.AF_INET6, "::1")
+        except OSError:
+            unavailable("there is no IPv6 here", "a kernel with IPv6 on its loopback")
+    identity = scheduler("--host", f"tcp://{host}", "--port", "0")
+    info = next(info for info in listed().values() if info.details.get("id") == identity["id"])
+    with get_cluster(info.name) as cluster:
+        assert cluster.scheduler_info["id"] == identity["id"]
+
+
+def test_addresses_that_are_configured(scheduler: Scheduler) -> None:
+    """A dead one is a row that says so; one that was found anyway is there once."""
+    address = scheduler("--host", "127.0.0.1", "--port", "0")["address"]
+    other = address.replace("127.0.0.1", "localhost")
+    dead = f"tcp://127.0.0.1:{free_port()}"
+    with configured(dead, other, "nonsense://x", address, address):
+        rows = listed()
+        assert rows[dead].status.startswith("unreachable: ")
+        assert rows[dead].address == dead
+        assert rows["nonsense://x"].status.startswith("unreachable: ")
+        identities = [info.details["id"] for info in rows.values() if info.details]
+        assert len(identities) == len(set(identities))
+        assert {address, other} & set(rows)
+
+
+def test_what_never_answers(start: Start, scheduler: Scheduler) -> None:
+    """A socket that accepts and is silent, and a stopped scheduler: a row each, in time."""
+    stopped = scheduler("--host", "127.0.0.1", "--port", "0")
+    alive = scheduler("--host", "127.0.0.1", "--port", "0")["address"]
+    stopped["process"].send_signal(signal.SIGSTOP)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hung = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with configured(hung, stopped["address"], alive, timeout="4s"):
+            rows = listed()
+            with pytest.raises(NoSuchClusterError, match=f"no scheduler answers at {hung}: "):
+                get_cluster(hung)
+    expected = "unreachable: no answer within 4 s"
+    assert (rows[hung].status, rows[stopped["address"]].status) == (expected, expected)
+    assert rows[alive].status == "running"
+
+
+def test_what_is_no_scheduler(start: Start) -> None:
+    """A worker, and a web server, are not taken for one, even if their address is configured."""
+    web = start(sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1")
+    assert web.stdout is not None
+    found = re.search(r"port (\d+)", web.stdout.readline())
+    assert found
+    address = f"tcp://127.0.0.1:{found[1]}"
+    with LocalCluster(n_workers=1, dashboard_address=":0") as cluster, Client(cluster) as client:
+        client.wait_for_workers(1)
+        (worker,) = client.scheduler_info()["workers"]
+        with configured(worker, address):
+            rows = listed()
+        told = "unreachable: OSError: a Worker listens there, not a scheduler"
+        assert rows[worker].status == told
+        assert rows[address].status.startswith("unreachable: ")
+        with pytest.raises(NoSuchClusterError, match="a Worker listens there, not a scheduler"):
+            get_cluster(worker)
+
+
+def test_tls(scheduler: Scheduler, tmp_path: Path) -> None:
+    """With TLS it is found by its address; without the certificates the row says why not."""
+    require_package("cryptography", "cryptography")
+    sys.path.append(str(ROOT / "tests" / "backends" / "proxy"))
+    try:
+        from certificates import write_certificates
+    finally:
+        sys.path.pop()
+    write_certificates(tmp_path)
+    ca, cert, key = (str(tmp_path / f"{name}.pem") for name in ("ca", "client", "client-key"))
+    address = scheduler(
+        "--host", "tls://127.0.0.1", "--port", "0",
+        "--tls-ca-file", ca, "--tls-cert", cert, "--tls-key", key,
+    )["address"]  # fmt: skip
+    files = {"ca-file": ca, "client.cert": cert, "client.key": key}
+    tls = {f"distributed.comm.tls.{name}": file for name, file in files.items()}
+    assert address.startswith("tls://")
+    with configured(address):
+        assert listed()[address].status.startswith("unreachable: ")
+        with dask.config.set(tls):
+            assert listed()[address].status == "running"
+            with get_cluster(address) as cluster:
+                assert cluster.scheduler_address == address
+    assert address not in listed()
+
+
+@pytest.mark.parametrize("greeting", ["", "220 mail\r\n", "x" * 5000, "pickle"])
+def test_nothing_is_sent_to_what_is_no_scheduler(
+    start: Start, tmp_path: Path, greeting: str
+) -> None:
+    """Whatever a socket of another Python process says, or does not, it hears not a byte."""
+    report = tmp_path / "heard"
+    process = start(sys.executable, "-c", LISTENER, greeting, report)
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    assert ("127.0.0.1", port) in schedulers._sockets()  # it is one that is looked at
+    assert f"tcp://127.0.0.1:{port}" not in listed()
+    wait_until(lambda: report.exists() and report.read_text().endswith("\n"), "it was looked at")
+    assert set(map(json.loads, report.read_text().splitlines())) == {""}
+
+
+def test_one_that_greets_and_never_answers(start: Start, tmp_path: Path) -> None:
+    """It costs no other scheduler its row."""
+    greeting = "\u0001pickle-protocol"
+    process = start(sys.executable, "-c", LISTENER, greeting, tmp_path / "heard")
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    with LocalCluster(n_workers=0, dashboard_address=":0") as cluster, configured(timeout="4s"):
+        names = set(listed())
+    assert cluster.scheduler_address in names
+    assert f"tcp://127.0.0.1:{port}" not in names
+
+
+def test_other_programs_are_not_connected_to(start: Start, tmp_path: Path) -> None:
+    """A socket on which something else than Python listens is left alone."""
+    perl = shutil.which("perl")
+    if perl is None:
+        unavailable("perl not found", "apt-get install perl")
+    code = (
+        "use IO::Socket::INET; $| = 1; "
+        "my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die; "
+        "print $s->sockport, qq(\\n); while (my $c = $s->accept) { print qq(connected\\n) }"
+    )
+    process = start(perl, "-e", code)
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    assert ("127.0.0.1", port) not in schedulers._sockets()
+    listed()
+    # The first connection that it says anything of is this one.
+    with socket.create_connection(("127.0.0.1", port)):
+        assert process.stdout.readline() == "connected\n"
+    process.kill()
+    assert process.stdout.read() == ""
+
+
+def test_another_network_is_none_of_ours(start: Start) -> None:
+    """The port of a Python process in a container may be another program's here."""
+    unshare = shutil.which("unshare")
+    options = ["--net"] if os.getuid() == 0 else ["--user", "--map-current-user", "--net"]
+    if unshare is None or subprocess.run([unshare, *options, "true"], check=False).returncode:
+        unavailable("unshare cannot make a network of its own", "apt-get install util-linux")
+    code = (
+        "import socket, time; s = socket.create_server(('0.0.0.0', 0))\n"
+        "print(s.getsockname()[1], flush=True); time.sleep(3600)"
+    )
+    process = start(unshare, *options, sys.executable, "-c", code)
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    assert ("127.0.0.1", port) not in schedulers._sockets()
+
+
+def test_a_name_that_is_an_address_of_nothing() -> None:
+    """It is an error that says so, and not a traceback of distributed."""
+    for address in (f"tcp://127.0.0.1:{free_port()}", "nonsense://x", "tcp://"):
+        with pytest.raises(NoSuchClusterError, match="no scheduler answers at") as error:
+            get_cluster(address)
+        assert str(error.value).endswith("; see: dask cluster list")
+
+    async def inside() -> None:
+        with pytest.raises(NoSuchClusterError):
+            await get_cluster("nonsense://x", asynchronous=True)
+
+    asyncio.run(inside())
