@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from typing import Any, Final
@@ -63,8 +64,12 @@ def run_with(cluster: Any, command: Sequence[str]) -> int:
         If the command cannot be started, or could not use the cluster.
     """
     try:
-        environment = environment_for(cluster, os.environ)
-        code = _run(command, environment)
+        # A file, since a path replaces all that is configured, where a mapping is laid over it.
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as spec:
+            environment = environment_for(cluster, os.environ, spec.name)
+            json.dump(_spec_of(cluster), spec)
+            spec.flush()
+            code = _run(command, environment)
     finally:
         # Whoever is impatient now would leave the cluster behind.
         for signalnum in _FORWARDED:
@@ -73,7 +78,7 @@ def run_with(cluster: Any, command: Sequence[str]) -> int:
     return code
 
 
-def environment_for(cluster: Any, env: Mapping[str, str]) -> dict[str, str]:
+def environment_for(cluster: Any, env: Mapping[str, str], spec: str) -> dict[str, str]:
     """The environment in which ``Client()`` and ``create_cluster()`` find a cluster.
 
     Parameters
@@ -82,6 +87,8 @@ def environment_for(cluster: Any, env: Mapping[str, str]) -> dict[str, str]:
         A live cluster.
     env : mapping
         The environment to start from.
+    spec : str
+        The path of a spec that attaches to the cluster.
 
     Raises
     ------
@@ -96,7 +103,6 @@ def environment_for(cluster: Any, env: Mapping[str, str]) -> dict[str, str]:
             remedy="have the cluster listen on tcp (kwargs.protocol), or call create_cluster() "
             "in the script itself",
         )
-    spec = {"module": "dask_ctl.proxy", "class": "ProxyCluster", "args": [address]}
     kept = {name: value for name, value in env.items() if not name.upper().startswith(_PREFIX)}
     security = getattr(cluster, "security", None)
     found = {variable: getattr(security, field, None) for field, variable in _TLS.items()}
@@ -104,9 +110,15 @@ def environment_for(cluster: Any, env: Mapping[str, str]) -> dict[str, str]:
         **kept,
         **{variable: str(value) for variable, value in found.items() if value},
         "DASK_SCHEDULER_ADDRESS": address,
-        f"{_PREFIX}SPEC": json.dumps(spec),
+        f"{_PREFIX}SPEC": spec,
         f"{_PREFIX}KWARGS": "null",  # what a file lays over every spec is not for this one
     }
+
+
+def _spec_of(cluster: Any) -> dict[str, Any]:
+    address = str(cluster.scheduler_address)
+    attach = {"module": "dask_ctl.proxy", "class": "ProxyCluster", "args": [address]}
+    return {"version": 1, **attach}
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -19,7 +19,9 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import IO, Any, Final
+from typing import Any, Final
+
+import dask.config
 
 from dask_ctl import closing, factory, jobs, records
 from dask_ctl.control import MAX_LINE
@@ -42,7 +44,7 @@ _TLS_FIELDS: Final = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 
 def main() -> None:
     """Create the cluster that standard input describes, and own it until it is told to stop."""
-    channel = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    channel = os.dup(1)
     os.dup2(2, 1)  # what a backend prints belongs into the log
     tree: Located = pickle.load(sys.stdin.buffer)  # noqa: S301 -- from what started this
     with open(os.devnull, "rb") as nothing:
@@ -67,7 +69,7 @@ def main() -> None:
 class _Owner:
     """The owner of one cluster, and the ledger of its jobs."""
 
-    def __init__(self, name: str, tree: Located, channel: IO[str]) -> None:
+    def __init__(self, name: str, tree: Located, channel: int) -> None:
         self.tree = tree
         self.channel = channel
         resolved = ResolvedSpec.of(tree)
@@ -81,10 +83,8 @@ class _Owner:
 
     def say(self, **event: Any) -> None:
         """Tell the command that started this, if it still listens."""
-        try:
-            self.channel.write(json.dumps(event) + "\n")
-        except (OSError, ValueError):
-            logger.debug("nobody listens")
+        with suppress(OSError):
+            os.write(self.channel, json.dumps(event).encode() + b"\n")
 
     def run(self) -> None:
         """Create the cluster, and own it until it ends."""
@@ -198,19 +198,21 @@ class _Owner:
         address = str(cluster.scheduler_address)
         self._change(status="running", address=address, host=replace(host, port=port))
         self.say(running=self.record.name)
-        self.channel.close()
-        looking = asyncio.create_task(self._until_gone(cluster))
+        os.close(self.channel)
+        looking = asyncio.create_task(self._until_gone(cluster, address))
         await self.stop.wait()
         looking.cancel()
         server.close()
 
-    async def _until_gone(self, cluster: Any) -> None:
+    async def _until_gone(self, cluster: Any, address: str) -> None:
         """End when the cluster has ended by itself, or somebody else has ended it."""
         failures = 0
         while failures < _LOOKS:
             await asyncio.sleep(_LOOK_INTERVAL)
-            failures = 0 if await _answers(cluster) else failures + 1
+            failures = 0 if await _answers(cluster, address) else failures + 1
         logger.warning("the scheduler of cluster %s has gone", self.record.name)
+        # Closing the cluster calls it again, and again, for as long as this.
+        dask.config.set({"distributed.comm.timeouts.connect": _LOOK_INTERVAL})
         self.stop.set()
 
     async def _serve(
@@ -220,8 +222,8 @@ class _Owner:
             asked = json.loads(await asyncio.wait_for(reader.readline(), _LINE_TIMEOUT))
             verb, arguments = asked["verb"], asked["arguments"]
             knows = self._is_secret(asked["secret"])
-        except (OSError, ValueError, LookupError, TypeError):  # whatever a stranger sends
-            knows = False
+        except (OSError, ValueError, LookupError, TypeError, asyncio.CancelledError):
+            knows = False  # whatever a stranger sends, or does not before the end
         if not knows:
             answer = {"error": "this is not for you"}
         else:
@@ -254,8 +256,8 @@ class _Owner:
         return None
 
 
-async def _answers(cluster: Any) -> bool:
-    """Whether the scheduler of a cluster still listens."""
+async def _answers(cluster: Any, address: str) -> bool:
+    """Whether the scheduler of a cluster is there, if only too busy to answer."""
     comm, loop = getattr(cluster, "scheduler_comm", None), getattr(cluster, "loop", None)
     if comm is None or loop is None:
         return True  # no class of distributed: its own business
@@ -263,9 +265,22 @@ async def _answers(cluster: Any) -> bool:
         comm.get_metadata(keys=["cluster-manager-info"], default=None), loop.asyncio_loop
     )
     try:
-        await asyncio.wait_for(asyncio.wrap_future(asked), 5 * _LOOK_INTERVAL)
+        await asyncio.wait_for(asyncio.wrap_future(asked), _LOOK_INTERVAL)
+    except OSError:
+        return await _listens(address)
+    return True
+
+
+async def _listens(address: str) -> bool:
+    from distributed.comm import get_address_host_port
+
+    host, port = get_address_host_port(address)
+    try:
+        async with asyncio.timeout(_LOOK_INTERVAL):
+            _, writer = await asyncio.open_connection(host, port)
     except OSError as error:
-        return isinstance(error, TimeoutError)  # busy
+        return isinstance(error, TimeoutError)
+    writer.close()
     return True
 
 

