@@ -480,7 +480,7 @@ async def _resize(name: str, verb: str, call: Callable[[Any], Any]) -> Found:
             f"{found.reach.target} adapts only as long as the process that asked it to",
             remedy="call get_cluster(...).adapt(...) in a script, or scale it",
         )
-    cluster = await found.reach.attach()
+    cluster = await attached(found)
     try:
         await _settled(call(cluster))
     except DaskCtlError:
@@ -571,7 +571,8 @@ async def _end_host(record: records.Record, deadline: float) -> None:
     if record.host.port is None and not record.host.elsewhere:
         record.host.terminate()
     else:
-        await asyncio.to_thread(control.call, record, "close")
+        patience = min(control.TIMEOUT, max(_POLL, deadline - time.monotonic()))
+        await asyncio.to_thread(control.call, record, "close", timeout=patience)
     while record.name in records.names() and not record.orphaned:
         await _patience(deadline, f"cluster {record.name!r} is still closing", record)
     while not record.host.elsewhere and record.host.alive:
