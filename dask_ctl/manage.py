@@ -228,7 +228,10 @@ def _bury(record: records.Record) -> DaskCtlError:
             remedy=f"to cancel them: dask cluster delete {record.name}",
         )
     last = _last_line(record)
-    records.remove(record.name)
+    try:
+        records.remove(record.name)
+    except BackendError as error:
+        return error
     return BackendError(
         f"the host of cluster {record.name!r} has ended without closing it, and nothing of it is "
         f"left; it logged last: {last}",
@@ -355,7 +358,7 @@ async def living(name: str) -> Found:
             problem = _bury(record)
             if record.jobs:
                 raise problem
-            raise NoSuchClusterError(problem.problem, remedy=problem.remedy)
+            raise NoSuchClusterError(problem.problem, remedy=problem.remedy, origin=problem.origin)
         assert record.address is not None  # noqa: S101 -- it answers there
         reach = Reach(module="dask_ctl.proxy", class_name="ProxyCluster", name=record.address)
         return replace(found, reach=reach)
