@@ -244,7 +244,9 @@ def _last_line(record: records.Record) -> str:
         lines = record.log.read_text(errors="replace").splitlines()
     except OSError:
         return "nothing"
-    return next((line for line in reversed(lines) if line.strip()), "nothing")
+    # Python's own tracker says something once its parent was killed, and goes on indented.
+    said = (line for line in reversed(lines) if line.strip() and not line.startswith(" "))
+    return next((line for line in said if "resource_tracker" not in line), "nothing")
 
 
 async def find(name: str) -> Found:
