@@ -292,9 +292,9 @@ def _none_called(
     known = sorted(found)
     hint = did_you_mean(name, known)
     there = f"there are: {', '.join(known[:20])}" if known else "there are none"
-    more = f" ({len(problems)} discovery methods failed)" if problems else ""
+    remedies = [hint, there, "a discovery method failed, see: dask cluster list" if problems else ""]
     return NoSuchClusterError(
-        f"there is no cluster {name!r}{more}", remedy=f"{hint}; {there}" if hint else there
+        f"there is no cluster {name!r}", remedy="; ".join(filter(None, remedies))
     )
 
 
