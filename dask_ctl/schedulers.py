@@ -76,6 +76,8 @@ async def identity(
         with suppress(OSError):
             manager = server.get_metadata(keys=["cluster-manager-info"], default={})
             found["manager"] = await asyncio.wait_for(manager, timeout)
+    except TimeoutError as error:
+        raise TimeoutError(str(error) or f"no answer within {timeout:g} s") from None
     except (ValueError, TypeError) as error:  # what it says is nothing that distributed says
         raise OSError(str(error)) from error
     finally:
