@@ -10,10 +10,10 @@ from dask_ctl.exceptions import BackendError
 from dask_ctl.records import Record
 
 MAX_LINE: Final = 2**16
-_TIMEOUT: Final = 30.0  # seconds
+TIMEOUT: Final = 30.0  # seconds
 
 
-def call(record: Record, verb: str, *, timeout: float = _TIMEOUT, **arguments: Any) -> Any:
+def call(record: Record, verb: str, *, timeout: float = TIMEOUT, **arguments: Any) -> Any:
     """Have the host of a cluster do something.
 
     Parameters

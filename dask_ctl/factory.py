@@ -246,12 +246,21 @@ class _Call:
                 ) from error.__cause__
             raise
         except Exception as error:
-            text = " ".join(str(error).split()) or type(error).__name__
+            text = _text(error)
+            cause: BaseException = error
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+            if (why := _text(cause)) not in text:  # "Cluster failed to start." says nothing
+                text = f"{text.rstrip('.')}: {why}"
             raise BackendError(
                 f"{self.name} failed: {text}",
                 remedy="check its args and kwargs, and that its service can be reached",
                 origin=self.resolved.origin,
             ) from error
+
+
+def _text(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 async def _settled(result: Any) -> Any:

@@ -7,8 +7,36 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 logger = logging.getLogger("dask_ctl")
+
+_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def undone_by_signals() -> Iterator[list[int]]:
+    """Have what ends a process raise ``KeyboardInterrupt`` in the body, so that it is undone.
+
+    Yields
+    ------
+    received : list of int
+        The signals that came, if Ctrl-C is not what ended the body.
+    """
+    received: list[int] = []
+
+    def interrupt(signalnum: int, _: object) -> None:
+        received.append(signalnum)
+        signal.raise_signal(signal.SIGINT)
+
+    heeded = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    for number in heeded:
+        signal.signal(number, interrupt)
+    try:
+        yield received
+    finally:
+        for number in heeded:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

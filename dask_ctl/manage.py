@@ -229,7 +229,10 @@ def _bury(record: records.Record) -> DaskCtlError:
             remedy=f"to cancel them: dask cluster delete {record.name}",
         )
     last = _last_line(record)
-    records.remove(record.name)
+    try:
+        records.remove(record.name)
+    except BackendError as error:
+        return error
     return BackendError(
         f"the host of cluster {record.name!r} has ended without closing it, and nothing of it is "
         f"left; it logged last: {last}",
@@ -242,7 +245,9 @@ def _last_line(record: records.Record) -> str:
         lines = record.log.read_text(errors="replace").splitlines()
     except OSError:
         return "nothing"
-    return next((line for line in reversed(lines) if line.strip()), "nothing")
+    # Python's own tracker says something once its parent was killed, and goes on indented.
+    said = (line for line in reversed(lines) if line.strip() and not line.startswith(" "))
+    return next((line for line in said if "resource_tracker" not in line), "nothing")
 
 
 async def find(name: str) -> Found:
@@ -288,9 +293,13 @@ def _none_called(
     known = sorted(found)
     hint = did_you_mean(name, known)
     there = f"there are: {', '.join(known[:20])}" if known else "there are none"
-    more = f" ({len(problems)} discovery methods failed)" if problems else ""
+    remedies = [
+        hint,
+        there,
+        "a discovery method failed, see: dask cluster list" if problems else "",
+    ]
     return NoSuchClusterError(
-        f"there is no cluster {name!r}{more}", remedy=f"{hint}; {there}" if hint else there
+        f"there is no cluster {name!r}", remedy="; ".join(filter(None, remedies))
     )
 
 
@@ -356,7 +365,7 @@ async def living(name: str) -> Found:
             problem = _bury(record)
             if record.jobs:
                 raise problem
-            raise NoSuchClusterError(problem.problem, remedy=problem.remedy)
+            raise NoSuchClusterError(problem.problem, remedy=problem.remedy, origin=problem.origin)
         assert record.address is not None  # noqa: S101 -- it answers there
         reach = Reach(module="dask_ctl.proxy", class_name="ProxyCluster", name=record.address)
         return replace(found, reach=reach)
@@ -481,7 +490,7 @@ async def _resize(name: str, verb: str, call: Callable[[Any], Any]) -> Found:
             f"{found.reach.target} adapts only as long as the process that asked it to",
             remedy="call get_cluster(...).adapt(...) in a script, or scale it",
         )
-    cluster = await found.reach.attach()
+    cluster = await attached(found)
     try:
         await _settled(call(cluster))
     except DaskCtlError:
@@ -572,7 +581,8 @@ async def _end_host(record: records.Record, deadline: float) -> None:
     if record.host.port is None and not record.host.elsewhere:
         record.host.terminate()
     else:
-        await asyncio.to_thread(control.call, record, "close")
+        patience = min(control.TIMEOUT, max(_POLL, deadline - time.monotonic()))
+        await asyncio.to_thread(control.call, record, "close", timeout=patience)
     while record.name in records.names() and not record.orphaned:
         await _patience(deadline, f"cluster {record.name!r} is still closing", record)
     while not record.host.elsewhere and record.host.alive:

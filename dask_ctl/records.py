@@ -203,9 +203,16 @@ def update(record: Record) -> None:
 
 
 def remove(name: str) -> None:
-    """Remove the record of a cluster, and its log."""
+    """Remove the record of a cluster, and its log.
+
+    Raises
+    ------
+    BackendError
+        If they cannot be removed.
+    """
     for path in (_path(name).with_suffix(".log"), _path(name)):
-        path.unlink(missing_ok=True)
+        with _writing(path):
+            path.unlink(missing_ok=True)
 
 
 def names() -> list[str]:

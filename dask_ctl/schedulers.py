@@ -76,6 +76,8 @@ async def identity(
                 found["manager"] = await asyncio.wait_for(manager, timeout)
         finally:
             await server.close_rpc()
+    except TimeoutError as error:
+        raise TimeoutError(str(error) or f"no answer within {timeout:g} s") from None
     except OSError:
         raise
     except Exception as error:  # what is none of distributed's may say anything

@@ -68,12 +68,27 @@ def create(
     resolved = resolved_from(spec, file, settings, local_fallback=local_fallback)
     name = name or name_for(resolved)
     what = f"creating {resolved.spec.target} from {resolved.origin}"
-    with Launch(name, resolved.tree) as launch, _progress(what) as told:
+    with _undone(), Launch(name, resolved.tree) as launch, _progress(what) as told:
         launch.until("hosted" if no_wait else "running", deadline)
         if wait:
             _wait_for(launch.found(), wait, deadline, told)
         launch.released = True
     click.echo(name)
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    """Undo the body also at SIGTERM and SIGHUP, and end as these would have ended the process."""
+    from dask_ctl.interrupts import undone_by_signals
+
+    with undone_by_signals() as received:
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not received:
+                raise
+            click.echo("Aborted!", err=True)
+            sys.exit(128 + received[0])
 
 
 class _BeforeCommand(click.Command):
@@ -120,8 +135,11 @@ def run(
     else:
         resolved = resolved_from(spec, file, settings, local_fallback=local_fallback)
         click.echo(f"creating {resolved.spec.target} from {resolved.origin}", err=True)
-        made = create_for(resolved)
-    sys.exit(run_with(made, command))
+        with _undone():
+            made = create_for(resolved)
+    with _undone():
+        code = run_with(made, command)
+    sys.exit(code)
 
 
 @click.command(name="list")
