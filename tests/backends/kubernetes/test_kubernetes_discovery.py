@@ -14,7 +14,7 @@ from pathlib import Path
 import dask.config
 import pytest
 from dask.distributed import Client
-from kube_client import NAME, NAMESPACE, Kubernetes, wait_until
+from kube_client import NAME, NAMESPACE, Kubernetes
 
 from dask_ctl import (
     BackendError,
@@ -28,6 +28,7 @@ from dask_ctl import (
     scale_cluster,
 )
 from dask_ctl.manage import ClusterInfo
+from tests.backends.scripts import wait_until
 from tests.conftest import ROOT
 
 pytestmark = [
