@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -558,7 +559,8 @@ async def delete(name: str, timeout: float = DELETE_TIMEOUT) -> None:
         await asyncio.to_thread(found.reach.delete)
     elif record.host is None:
         if found.reach.module != "dask_ctl.proxy":  # that one is only forgotten
-            await asyncio.to_thread(found.reach.delete)
+            with suppress(NoSuchClusterError):  # somebody else has deleted it
+                await asyncio.to_thread(found.reach.delete)
         records.remove(name)
     elif record.orphaned:
         await _end_orphan(found, deadline)

@@ -25,6 +25,7 @@ from dask_ctl import (
     get_cluster,
     get_snippet,
     list_clusters,
+    records,
     scale_cluster,
 )
 from dask_ctl.manage import ClusterInfo
@@ -120,6 +121,25 @@ def test_the_same_name_in_two_namespaces(
     assert [info.status for info in list_clusters("kubecluster")] == [
         f"unreachable: BackendError: {told}; say which: KubeCluster.from_name(name, namespace=...)"
     ] * 2
+
+
+def test_a_record_of_what_somebody_else_deleted(
+    api_server: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleting it forgets it."""
+    monkeypatch.setenv("KUBECONFIG", str(api_server()))
+    records.add(
+        records.Record(
+            name="mine",
+            target="dask_kubernetes.operator.KubeCluster",
+            created="2026-01-01T12:00:00+00:00",
+            status="running",
+            cluster_name=NAME,
+            arguments={"namespace": NAMESPACE},
+        )
+    )
+    delete_cluster("mine")
+    assert records.names() == []
 
 
 def test_a_server_that_never_answers(
