@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from dask_ctl.exceptions import BackendError
+from dask_ctl.exceptions import BackendError, NoSuchClusterError
 from dask_ctl.signature import inherits
 
 _GONE_TIMEOUT: Final = 120.0
@@ -64,8 +64,10 @@ def delete(name: str, namespace: str | None) -> None:
 
     Raises
     ------
+    NoSuchClusterError
+        If there is none.
     BackendError
-        If there is none, or something is still left after two minutes.
+        If something is still left after two minutes.
     """
     import kr8s
     from kr8s.objects import new_class
@@ -74,7 +76,7 @@ def delete(name: str, namespace: str | None) -> None:
     cluster = new_class("DaskCluster", "kubernetes.dask.org/v1")
     found = list(api.get(cluster, namespace=namespace, field_selector=f"metadata.name={name}"))
     if not found:
-        raise BackendError(
+        raise NoSuchClusterError(
             f"there is no cluster {name!r} in namespace {namespace or 'default'}",
             remedy="see: kubectl get daskclusters --all-namespaces",
         )

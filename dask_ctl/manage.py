@@ -568,7 +568,8 @@ async def delete(name: str, timeout: float = DELETE_TIMEOUT) -> None:
         await asyncio.to_thread(found.reach.delete)
     elif record.host is None:
         if found.reach.module != "dask_ctl.proxy":  # that one is only forgotten
-            await asyncio.to_thread(found.reach.delete)
+            with suppress(NoSuchClusterError):  # somebody else has deleted it
+                await asyncio.to_thread(found.reach.delete)
         records.remove(name)
     elif record.orphaned:
         await _end_orphan(found, deadline)

@@ -81,7 +81,7 @@ WRITTEN = {
         "ctl:\n  disable-discovery:\n    # first\n    - one  # broken\n  # z\n  cluster-spec: a\n",
         (
             "ctl:\n  disable-discovery:\n    # first\n    - one  # broken\n"
-            '    - "kubecluster"\n  # spec\n  cluster-spec: a\n'
+            '    - "kubecluster"\n  # z\n  cluster-spec: a\n'
         ),
     ),
     "a line each, not indented, unended": (

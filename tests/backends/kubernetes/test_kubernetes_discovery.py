@@ -14,7 +14,7 @@ from pathlib import Path
 import dask.config
 import pytest
 from dask.distributed import Client
-from kube_client import NAME, NAMESPACE, Kubernetes, wait_until
+from kube_client import NAME, NAMESPACE, Kubernetes
 
 from dask_ctl import (
     BackendError,
@@ -25,9 +25,11 @@ from dask_ctl import (
     get_cluster,
     get_snippet,
     list_clusters,
+    records,
     scale_cluster,
 )
 from dask_ctl.manage import ClusterInfo
+from tests.backends.scripts import wait_until
 from tests.conftest import ROOT
 
 pytestmark = [
@@ -119,6 +121,25 @@ def test_the_same_name_in_two_namespaces(
     assert [info.status for info in list_clusters("kubecluster")] == [
         f"unreachable: BackendError: {told}; say which: KubeCluster.from_name(name, namespace=...)"
     ] * 2
+
+
+def test_a_record_of_what_somebody_else_deleted(
+    api_server: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleting it forgets it."""
+    monkeypatch.setenv("KUBECONFIG", str(api_server()))
+    records.add(
+        records.Record(
+            name="mine",
+            target="dask_kubernetes.operator.KubeCluster",
+            created="2026-01-01T12:00:00+00:00",
+            status="running",
+            cluster_name=NAME,
+            arguments={"namespace": NAMESPACE},
+        )
+    )
+    delete_cluster("mine")
+    assert records.names() == []
 
 
 def test_a_server_that_never_answers(
