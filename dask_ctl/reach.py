@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 import time
@@ -132,7 +133,7 @@ class Reach:
             if inherits(target, *_KUBE):
                 kubernetes.delete(self.name, self.arguments.get("namespace"))
             elif inherits(target, *_GATEWAY):
-                self._stop_at_gateway()
+                asyncio.run(self._stop_at_gateway())
             elif inherits(target, *_COILED):
                 import coiled
 
@@ -146,19 +147,19 @@ class Reach:
         except Exception as error:
             raise failed(self, error) from error
 
-    def _stop_at_gateway(self) -> None:
+    async def _stop_at_gateway(self) -> None:
         from dask_gateway import Gateway
 
+        alive = ("pending", "running", "stopping")
         deadline = time.monotonic() + _GONE_TIMEOUT
-        with Gateway(**self._expanded()) as gateway:
-            gateway.stop_cluster(self.name)
-            alive = ("pending", "running", "stopping")
-            while any(self.name == each.name for each in gateway.list_clusters(status=alive)):
+        async with Gateway(asynchronous=True, **self._expanded()) as gateway:
+            await gateway.stop_cluster(self.name)
+            while self.name in [each.name for each in await gateway.list_clusters(status=alive)]:
                 if time.monotonic() > deadline:
                     raise BackendError(
                         f"cluster {self.name!r} has not stopped", remedy="ask who runs the gateway"
                     )
-                time.sleep(0.2)
+                await asyncio.sleep(0.2)
 
     def _expanded(self) -> dict[str, Any]:
         written = locate(dict(self.arguments), Origin(Source.ARGUMENT, self.name))

@@ -61,9 +61,9 @@ def test_from_creation_to_deletion(
     assert (kubernetes.left(), records.names()) == ([], [])
 
 
-def test_another_name(
+def test_workers_that_do_not_come(
     kubernetes: Kubernetes, dask_cluster: Callable[..., CompletedProcess[str]]
 ) -> None:
-    """`--name` is what Kubernetes calls it, too; without workers in time, nothing is left."""
+    """A create that waits for them in vain deletes what Kubernetes has of the cluster."""
     refused(dask_cluster("create", "--wait", "9", "--timeout", "20"), 5, "'foo' ")
     assert (kubernetes.left(), records.names()) == ([], [])
