@@ -292,7 +292,11 @@ def _none_called(
     known = sorted(found)
     hint = did_you_mean(name, known)
     there = f"there are: {', '.join(known[:20])}" if known else "there are none"
-    remedies = [hint, there, "a discovery method failed, see: dask cluster list" if problems else ""]
+    remedies = [
+        hint,
+        there,
+        "a discovery method failed, see: dask cluster list" if problems else "",
+    ]
     return NoSuchClusterError(
         f"there is no cluster {name!r}", remedy="; ".join(filter(None, remedies))
     )
