@@ -305,7 +305,7 @@ class _Run:
         def run() -> None:
             try:
                 with asyncio.Runner() as runner:
-                    runner.get_loop().set_default_executor(_Daemons())
+                    runner.get_loop().set_default_executor(Daemons())
                     runner.run(self._drive(tell))
             except BaseException as error:  # noqa: BLE001 -- whatever a plugin raises
                 tell("failed", result=self.method.failed(reason(error)))
@@ -348,7 +348,7 @@ class _Run:
         await asyncio.gather(*looks)
 
 
-class _Daemons(ThreadPoolExecutor):
+class Daemons(ThreadPoolExecutor):
     """Threads that do not keep a process from ending, unlike those of asyncio's own executor."""
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:

@@ -70,7 +70,7 @@ class Launch:
                 )
         except OSError as error:
             raise BackendError(
-                f"cannot be written: {error.strerror}", remedy="make room there", origin=log
+                f"cannot be written: {error.strerror}", remedy=records.REMEDY, origin=log
             ) from None
         self._log = log
         stdin = self._process.stdin

@@ -74,17 +74,24 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(coroutine)
+        return _run_alone(coroutine)
     done: Future[T] = Future()
 
     def target() -> None:
         try:
-            done.set_result(asyncio.run(coroutine))
+            done.set_result(_run_alone(coroutine))
         except BaseException as error:  # noqa: BLE001 -- raised below
             done.set_exception(error)
 
     threading.Thread(target=target, daemon=True).start()
     return done.result()
+
+
+def _run_alone(coroutine: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner() as runner:
+        # Ctrl-C does not wait for what waits in a thread.
+        runner.get_loop().set_default_executor(discovery.Daemons())
+        return runner.run(coroutine)
 
 
 async def everything(

@@ -22,6 +22,10 @@ from typing import Any, Final
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, NoSuchClusterError
 
 VERSION: Final = 1
+REMEDY: Final = (
+    "clusters of the command line are recorded there: make room, or set XDG_STATE_HOME to a "
+    "folder of yours"
+)
 _CLOCK_TOLERANCE: Final = 2.0  # seconds that the system's clock may be set by
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -302,8 +306,7 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise BackendError(
             f"cannot be written: {error.strerror or error}",
-            remedy="clusters of the command line are recorded there: make room, or set "
-            "XDG_STATE_HOME to a folder of yours",
+            remedy=REMEDY,
             origin=path,
         ) from None
 

@@ -147,7 +147,7 @@ def hung_host(lab: Lab) -> Iterator[Scene]:
     host = lab.host(name)
     host.suspend()
     try:
-        yield Scene({"cluster": name})
+        yield Scene({"cluster": name}, {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "2s"})
     finally:
         host.resume()
 
@@ -155,6 +155,8 @@ def hung_host(lab: Lab) -> Iterator[Scene]:
 @contextmanager
 def hung_worker(lab: Lab) -> Iterator[Scene]:
     name = lab.cluster()
+    if not lab.workers(name):
+        lab.dask_cluster("scale", name, "1")
     workers = lab.workers(name)
     assert workers
     for worker in workers:
@@ -180,10 +182,10 @@ def script(text: str) -> Inject:
     return inject
 
 
-SHUTS_DOWN = """\
+ADDS = """\
 from distributed import Client
 
-Client().shutdown()
+print(Client().submit(sum, [1, 2]).result())
 """
 KILLS_WORKER = """\
 import os
@@ -279,7 +281,10 @@ def read_only_record(lab: Lab) -> Iterator[Scene]:
 def full_scratch(lab: Lab) -> Iterator[Scene]:
     with lab.small_disk() as disk:
         disk.fill()
-        yield Scene(env={"DASK_TEMPORARY_DIRECTORY": str(disk.path)}, disk=disk)
+        with script(ADDS)(lab) as scene:
+            scene.env["DASK_TEMPORARY_DIRECTORY"] = str(disk.path)
+            scene.disk = disk
+            yield scene
 
 
 # -- network
@@ -297,7 +302,9 @@ def address(*, answers: bool, env: str | None = None) -> Inject:
     def inject(lab: Lab) -> Iterator[Scene]:
         with lab.address(answers=answers) as found:
             (lab.scripts.cwd / "proxy.yaml").write_text(PROXY.format(address=found))
-            variables = {env: str([found]), "DASK_CTL__DISABLE_DISCOVERY": "[]"} if env else {}
+            variables = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "2s"}
+            if env:
+                variables |= {env: str([found]), "DASK_CTL__DISABLE_DISCOVERY": "[]"}
             yield Scene({"new": lab.name(), "address": found}, variables)
 
     return inject
@@ -543,11 +550,12 @@ CELLS = (
     Cell(
         fault="scheduler",
         command="run",
-        injected="the script shuts it down",
-        by=script(SHUTS_DOWN),
-        asked="run -- python script.py",
-        code=0,
+        injected="it hangs (`SIGSTOP`)",
+        by=hung_host,
+        asked="run --name {cluster} -- python script.py",
+        code=5,
         said=(),
+        left=AS_IT_WAS,
     ),
     Cell(
         fault="worker",
@@ -704,8 +712,9 @@ CELLS = (
         injected="the disk of the workers' scratch space is full",
         by=full_scratch,
         asked="run -- python script.py",
-        code=5,
+        code=0,
         said=(),
+        printed=("3",),
     ),
     Cell(
         fault="network",

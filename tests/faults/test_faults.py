@@ -6,44 +6,74 @@ The page ``docs/faults.md`` is what these tests have seen: ``make faults`` write
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.backends.scripts import wait_until
 from tests.conftest import ROOT
-from tests.faults.cells import CELLS, CREATED, NOTHING, Cell
+from tests.faults.cells import AS_IT_WAS, CELLS, COMMANDS, CREATED, FAULTS, NOTHING, Cell
 from tests.faults.lab import SPEC, Lab
 
 PAGE = ROOT / "docs" / "faults.md"
 REWRITE = os.environ.get("DASK_CTL_TEST_REWRITE") == "1"  # `isolated` removes it
 LEARN = os.environ.get("LEARN")
 
+SIDE_BY_SIDE = 8  # most of the time of each is spent waiting
+
 rows: dict[Cell, str] = {}
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """One home for all faults: what one leaves behind is in the way of the next."""
+def played(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[Cell, Future[str]]]:
+    """The cells that were asked for, side by side: each fault in a home of its own."""
     if not Path("/proc/self/environ").exists():
         pytest.skip("finds processes through /proc; run on Linux")
-    lab = Lab(tmp_path_factory.mktemp("faults"))
-    yield lab
-    lab.close()
+    chosen = [item.callspec.params["cell"] for item in request.session.items if is_cell(item)]
+    played = {cell: Future[str]() for cell in chosen}
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        ends = [
+            pool.submit(play, lab_cells, Lab(tmp_path_factory.mktemp(fault)), played)
+            for fault in FAULTS
+            if (lab_cells := [cell for cell in chosen if cell.fault == fault])
+        ]
+        yield played
+    for end in ends:
+        end.result()
+
+
+def is_cell(item: pytest.Item) -> bool:
+    return "cell" in getattr(getattr(item, "callspec", None), "params", {})
+
+
+def play(cells: list[Cell], lab: Lab, played: Mapping[Cell, Future[str]]) -> None:
+    """One fault after the other in the same home: what one leaves is in the way of the next."""
+    try:
+        for cell in cells:
+            try:
+                played[cell].set_result(outcome(cell, lab))
+            except BaseException as error:  # noqa: BLE001 -- raised where it is waited for
+                lab.reset()
+                played[cell].set_exception(error)
+    finally:
+        lab.close()
 
 
 @pytest.mark.parametrize(
     "cell", CELLS, ids=[f"{n}-{cell.fault}-{cell.command}" for n, cell in enumerate(CELLS)]
 )
-def test_the_user_sees_what_went_wrong_and_nothing_is_left(cell: Cell, lab: Lab) -> None:
-    try:
-        rows[cell] = outcome(cell, lab)
-    except BaseException:
-        lab.reset()
-        raise
+@pytest.mark.timeout(900)  # the first waits for others too
+def test_the_user_sees_what_went_wrong_and_nothing_is_left(
+    cell: Cell, played: Mapping[Cell, Future[str]]
+) -> None:
+    rows[cell] = played[cell].result()
 
 
 def outcome(cell: Cell, lab: Lab) -> str:
@@ -52,7 +82,9 @@ def outcome(cell: Cell, lab: Lab) -> str:
     with cell.by(lab) as scene:
         command = shlex.split(cell.asked.format(**scene.names))
         env, disk = scene.env, scene.disk
-        process = lab.start(sys.executable, "-m", "dask", "cluster", *command, env=env, disk=disk)
+        process = lab.start(
+            sys.executable, "-m", "dask", "cluster", *command, env=env, disk=disk
+        )
         if scene.meanwhile:
             scene.meanwhile(process)
         done = lab.finished(process)
@@ -62,11 +94,8 @@ def outcome(cell: Cell, lab: Lab) -> str:
     said = tuple(lab.shown(done.stderr, shown).splitlines())
     printed = tuple(lab.shown(mine(done.stdout, cell, scene.names), shown).splitlines())
     if LEARN:
-        print("CODE", done.returncode)
-        for line in said:
-            print("SAID", repr(line))
-        for line in printed:
-            print("PRINTED", repr(line))
+        with open(LEARN, "a") as f:
+            print(repr((CELLS.index(cell), cell.fault, cell.command, cell.asked, done.returncode, said, printed)), file=f)
     else:
         assert (done.returncode, said, printed) == (cell.code, cell.said, cell.printed)
     if cell.left == CREATED:
@@ -75,11 +104,9 @@ def outcome(cell: Cell, lab: Lab) -> str:
         lab.living.pop(name, None)
     try:
         wait_until(lambda: not lab.stray(), "nothing is left")
-    finally:
-        print("STRAY", lab.stray())
-    asked = lab.shown(
-        cell.asked.format(**scene.names), {**shown, scene.names.get("port", "?"): "40001"}
-    )
+    except BaseException as e:
+        raise AssertionError(str(lab.stray()), done.stderr) from e
+    asked = lab.shown(cell.asked.format(**scene.names), {**shown, scene.names.get("port", "?"): "40001"})
     seen = "<br>".join(f"`{line}`" for line in (*said, *printed)) or "nothing"
     return f"| {cell.injected} | `{asked}` | {done.returncode} | {seen} | {cell.left} |"
 
