@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from dask_ctl import resolve_spec
 from dask_ctl.exceptions import DaskCtlWarning
 from dask_ctl.templates import TEMPLATES
+from tests.backends import figures
 
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = DOCS / "examples"
@@ -124,6 +126,39 @@ def test_every_example_is_on_a_page() -> None:
 )
 def test_every_backends_spec_is_valid(path: Path) -> None:
     assert "class" in resolve_spec(path).origins
+
+
+# -- the page of figures
+
+
+def test_the_page_of_figures_lists_every_backend() -> None:
+    """Each documented spec, page and folder of tests has its line; if not: make figures."""
+    rows = figures.rows()
+    specs = {path.parent.name for path in EXAMPLES.glob("*/dask-cluster.yaml")}
+    links = dict(re.fullmatch(r"\[(\S+)\]\((\S+)\)", row.spec).groups() for row in rows)
+    assert set(links) == specs
+    assert len(rows) == len(specs)
+    pages = {page.name for page in figures.BACKENDS.glob("*.md")} - {"index.md", "figures.md"}
+    assert set(links.values()) == pages
+    folders = {path.parent.name for path in Path(__file__).parent.glob("backends/*/test_*.py")}
+    assert {row.tests.strip("`") for row in rows} == folders
+
+
+@pytest.mark.parametrize("row", figures.rows(), ids=lambda row: row.spec)
+def test_no_figure_breaks_what_the_page_claims(row: figures.Row) -> None:
+    """`create_cluster` takes no longer than the page says, and leaves no more than the class."""
+    if row.how == figures.CONTRACT:
+        assert dataclasses.astuple(row)[4:] == ("",) * 6
+        return
+    assert row.how == figures.REAL
+    created, called, ratio = map(float, (row.created, row.called, row.ratio))
+    low, high = map(float, row.interval.split(" to "))
+    assert ratio == pytest.approx(created / called, abs=0.03)  # of rounded seconds
+    assert low <= ratio + 0.01
+    assert ratio - 0.01 <= high
+    assert low <= 1.02 or created <= called + 0.02
+    assert float(row.loading) > 0
+    assert row.left == figures.NOTHING or row.left.endswith(" as by the class")
 
 
 # -- what the pages say that commands print

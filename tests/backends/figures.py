@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
 import statistics
@@ -40,6 +41,7 @@ class Row:
     created: str = ""
     called: str = ""
     ratio: str = ""
+    interval: str = ""
     loading: str = ""
     left: str = ""
 
@@ -73,13 +75,24 @@ def put_contract(example: str, test: Path, package: str) -> None:
     put(Row.of(example, test, CONTRACT, package))
 
 
+def interval(created: list[float], called: list[float]) -> tuple[float, float]:
+    """Give the 95 % interval of the ratio of the medians, by resampling the pairs."""
+    resample, pairs = random.Random(0), list(zip(created, called, strict=True))
+    ratios = []
+    for _ in range(2000):
+        ours, theirs = zip(*resample.choices(pairs, k=len(pairs)), strict=True)
+        ratios.append(statistics.median(ours) / statistics.median(theirs))
+    low, *_, high = statistics.quantiles(ratios, n=40)
+    return low, high
+
+
 class Measured:
     """A backend whose time to the first result is measured, by ``make figures``."""
 
     command: ClassVar[tuple[str, ...]] = (sys.executable,)
     """What the scripts are run with."""
     package: ClassVar[str] = "distributed"
-    pairs: ClassVar[int] = 7
+    pairs: ClassVar[int] = 11
 
     @pytest.fixture
     def busy(self, backend: Scripts) -> Callable[[], object]:
@@ -122,10 +135,10 @@ class Measured:
                     seconds[way].append(float(printed[2]))
         assert bool(left["created"]) <= bool(left["called"]), left
         medians = {name: round(statistics.median(taken), 3) for name, taken in seconds.items()}
-        ratio = medians["created"] / medians["called"]
         figures = [
             *(f"{medians[way]:.3f}" for way in ways),
-            f"{ratio:.2f}",
+            f"{medians['created'] / medians['called']:.2f}",
+            "{:.2f} to {:.2f}".format(*interval(seconds["created"], seconds["called"])),
             f"{medians['loading']:.3f}",
         ]
         files = "a file, as by the class" if left["created"] else NOTHING

@@ -27,6 +27,7 @@ class TestGateway(Scalable):
 
     small: ClassVar[dict[str, int]] = {}
     package = "dask-gateway"
+    pairs = 5
 
     @pytest.fixture
     def backend(self, gateway: Server, scripts: Scripts) -> Scripts:
