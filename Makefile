@@ -2,6 +2,7 @@
 #   make demo        the example script, on a local cluster
 #   make test        the test suite
 #   make figures     the page of figures, measured anew for the backends of this machine
+#   make faults      the page of faults, from what the tests see
 #   make check       lint, types, imports, docs and the suite on the oldest supported dask
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -49,6 +50,10 @@ docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet \
 		-b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+# The tables of docs/faults.md, as the tests see them now
+faults: $(VENV)/.test
+	DASK_CTL_TEST_REWRITE=1 $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
 
 benchmarks: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks

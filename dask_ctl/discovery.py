@@ -12,7 +12,6 @@ import inspect
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +24,7 @@ import dask.config
 from dask_ctl import methods as built_in
 from dask_ctl import settings
 from dask_ctl.exceptions import DaskCtlError, DiscoveryError, InvalidSpecError
+from dask_ctl.loops import Daemons
 from dask_ctl.reach import Found, Reach, has_from_name
 from dask_ctl.spec import did_you_mean
 from dask_ctl.userfile import write_words
@@ -346,25 +346,6 @@ class _Run:
             tell("failed", result=self.method.failed(reason(error)))
         tell("listed")
         await asyncio.gather(*looks)
-
-
-class Daemons(ThreadPoolExecutor):
-    """Threads that do not keep a process from ending, unlike those of asyncio's own executor."""
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Run a function in a thread of its own."""
-        future: Future[T] = Future()
-
-        future.set_running_or_notify_cancel()  # from now on nobody can
-
-        def run() -> None:
-            try:
-                future.set_result(fn(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 -- whoever awaits it gets it
-                future.set_exception(error)
-
-        threading.Thread(target=run, daemon=True).start()
-        return future
 
 
 def reason(error: BaseException) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import os
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 from dask_ctl import check, closing, credentials, interrupts, jobs, kubernetes
 from dask_ctl.exceptions import BackendError, DaskCtlError, DaskCtlWarning, InvalidSpecError
+from dask_ctl.loops import settled
 from dask_ctl.main_module import leave_unguarded_script_alone
 from dask_ctl.resolved import Finding, ResolvedSpec
 from dask_ctl.runners import is_runner, prepared, ranks_exit_quietly
@@ -186,14 +186,14 @@ class _Call:
                 self._spare(started)
                 if self.scale is not None:
                     self._refuse_if_fixed(started)
-                    await _settled(started.scale(self.scale))
+                    await settled(started.scale(self.scale))
                 if self.adapt is not None:
                     self._refuse_if_fixed(started)
-                    await _settled(started.adapt(**jobs.adapting(started, self.adapt)))
+                    await settled(started.adapt(**jobs.adapting(started, self.adapt)))
                 await jobs.submit_async(started)
             except BaseException:
                 closing.spare(cluster)
-                await _settled(cluster.close())
+                await settled(cluster.close())
                 raise
         return started
 
@@ -261,7 +261,3 @@ class _Call:
 
 def _text(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-async def _settled(result: Any) -> Any:
-    return await result if inspect.isawaitable(result) else result

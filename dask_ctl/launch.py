@@ -18,7 +18,8 @@ from typing import Any, Final, Self
 from dask_ctl import records
 from dask_ctl.exceptions import BackendError, InvalidSpecError, NoSuchClusterError
 from dask_ctl.located import Located
-from dask_ctl.manage import delete, run
+from dask_ctl.loops import run
+from dask_ctl.manage import delete
 from dask_ctl.methods import of_record
 from dask_ctl.reach import Found
 from dask_ctl.resolved import ResolvedSpec

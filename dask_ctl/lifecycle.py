@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dask_ctl import defaults as _defaults  # noqa: F401 -- registers them
 
 if TYPE_CHECKING:
-    from dask_ctl.manage import ClusterInfo
+    from dask_ctl.inventory import ClusterInfo
     from dask_ctl.resolved import Finding, ResolvedSpec
 
 
@@ -168,10 +168,10 @@ def list_clusters(discovery: str | None = None, asynchronous: bool = False) -> A
     >>> [info.status for info in found if info.address == cluster.scheduler_address]
     ['running']
     """
-    from dask_ctl import manage
+    from dask_ctl import inventory
 
     async def listed() -> list[ClusterInfo]:
-        infos, problems = await manage.everything(discovery)
+        infos, problems = await inventory.everything(discovery)
         for problem in problems:
             _warn_of(problem)
         return infos
@@ -210,11 +210,11 @@ def get_cluster(name: str, asynchronous: bool = False) -> Any:
     ...         found.scheduler_info["type"]
     'Scheduler'
     """
-    from dask_ctl import manage
+    from dask_ctl import inventory, loops, manage
 
     if asynchronous:
         return manage.connect(name)
-    return manage.run(manage.living(name)).reach.connect()
+    return loops.run(inventory.living(name)).reach.connect()
 
 
 def scale_cluster(name: str, n_workers: int, asynchronous: bool = False) -> Any:
@@ -317,10 +317,10 @@ def get_snippet(name: str, asynchronous: bool = False) -> Any:
     NoSuchClusterError
         If there is none of that name.
     """
-    from dask_ctl import manage
+    from dask_ctl import inventory
 
     async def snippet() -> str:
-        return (await manage.living(name)).reach.snippet()
+        return (await inventory.living(name)).reach.snippet()
 
     return _run(snippet(), asynchronous)
 
@@ -419,9 +419,9 @@ async def discover_clusters(discovery: str | None = None) -> AsyncIterator[Any]:
 
 
 def _run(coroutine: Coroutine[Any, Any, Any], asynchronous: bool) -> Any:
-    from dask_ctl import manage
+    from dask_ctl import loops
 
-    return coroutine if asynchronous else manage.run(coroutine)
+    return coroutine if asynchronous else loops.run(coroutine)
 
 
 def _warn_of(error: Exception) -> None:

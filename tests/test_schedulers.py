@@ -35,7 +35,7 @@ from dask_ctl import (
     scale_cluster,
     schedulers,
 )
-from dask_ctl.manage import ClusterInfo
+from dask_ctl.inventory import ClusterInfo
 from tests.backends.scripts import wait_until
 from tests.conftest import ROOT, require_package, unavailable
 

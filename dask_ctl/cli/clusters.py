@@ -147,10 +147,10 @@ def run(
 @output_option("text", "json")
 def list_(*, method: str | None, output: str) -> None:
     """Print the clusters that run, found by every method or by METHOD alone."""
-    from dask_ctl import manage
+    from dask_ctl import inventory, loops
     from dask_ctl.exceptions import DiscoveryError
 
-    infos, problems = manage.run(manage.everything(method))
+    infos, problems = loops.run(inventory.everything(method))
     for problem in problems:
         warn(problem)
     if output == "json":
@@ -197,10 +197,10 @@ def _bytes(n: int | None) -> str:
 @output_option("text", "json")
 def show(*, name: str, output: str) -> None:
     """Print all there is to say of the cluster NAME."""
-    from dask_ctl import manage
+    from dask_ctl import inventory, loops
 
-    found, info = manage.run(manage.details(name))
-    details = manage.described(found, info)
+    found, info = loops.run(inventory.details(name))
+    details = inventory.described(found, info)
     if output == "json":
         click.echo(json.dumps(details, indent=2, default=str))
     else:
@@ -240,9 +240,9 @@ def _lines(details: dict[str, Any]) -> Iterator[str]:
 @_timeout(300, "Wait no longer than this.")
 def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
     """Have the cluster NAME have N workers."""
-    from dask_ctl import manage
+    from dask_ctl import loops, manage
 
-    found = manage.run(manage.scale(name, n))
+    found = loops.run(manage.scale(name, n))
     if not no_wait:
         with _progress(f"scaling {name} to {_workers(n)}", n) as told:
             _wait_for(found, n, time.monotonic() + timeout, told, exactly=True)
@@ -260,9 +260,9 @@ def adapt(*, name: str, minimum: int, maximum: int, no_wait: bool, timeout: floa
     """Have the cluster NAME have as many workers as its work needs."""
     if minimum > maximum:
         raise click.UsageError("--minimum is more than --maximum")
-    from dask_ctl import manage
+    from dask_ctl import loops, manage
 
-    found = manage.run(manage.adapt(name, minimum=minimum, maximum=maximum))
+    found = loops.run(manage.adapt(name, minimum=minimum, maximum=maximum))
     if not no_wait:
         with _progress(f"waiting for {_workers(minimum)}", minimum) as told:
             _wait_for(found, minimum, time.monotonic() + timeout, told)
@@ -277,7 +277,7 @@ def adapt(*, name: str, minimum: int, maximum: int, no_wait: bool, timeout: floa
 @_timeout(180, "Wait no longer than this for the end of each.")
 def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: float) -> None:
     """End the clusters NAME..., and wait until nothing is left of them."""
-    from dask_ctl import manage, records
+    from dask_ctl import loops, manage, records
     from dask_ctl.exceptions import DaskCtlError
 
     if bool(names) == everything:
@@ -292,7 +292,7 @@ def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: floa
     for name in names:
         try:
             with _progress(f"deleting {name}"):
-                manage.run(manage.delete(name, timeout))
+                loops.run(manage.delete(name, timeout))
         except DaskCtlError as error:
             if len(names) == 1:
                 raise
@@ -372,10 +372,10 @@ def _wait_for(
     *,
     exactly: bool = False,
 ) -> None:
-    from dask_ctl import manage
+    from dask_ctl import loops, manage
 
     end = float("inf") if deadline is None else deadline
-    manage.run(manage.until_workers(found, (n.__eq__ if exactly else n.__le__), end, told))
+    loops.run(manage.until_workers(found, (n.__eq__ if exactly else n.__le__), end, told))
 
 
 def _leave(code: int) -> None:

@@ -412,7 +412,9 @@ pathlib.Path({path!r}).touch()
 signal.pause()
 """
 
-ROW = "{cluster}  LocalCluster  1  1  1.00 GiB  2026-01-01T12:00:00+00:00  recorded  tcp://127.0.0.1:40001  {status}"
+_CREATING = "creating dask.distributed.LocalCluster from dask-cluster.yaml:3"
+
+_ROW = "analysis  LocalCluster  1  1  1.00 GiB  2026-01-01T12:00:00+00:00  recorded  tcp://127.0.0.1:40001  running"
 
 CELLS = (
     Cell(
@@ -422,7 +424,7 @@ CELLS = (
         by=broken_spec,
         asked="create",
         code=4,
-        said=(),
+        said=("Error: dask-cluster.yaml:4: kwarg: unknown key; did you mean 'kwargs'?",),
     ),
     Cell(
         fault="spec",
@@ -432,6 +434,7 @@ CELLS = (
         asked="list",
         code=0,
         said=(),
+        printed=(_ROW,),
         left=AS_IT_WAS,
     ),
     Cell(
@@ -441,7 +444,7 @@ CELLS = (
         by=broken_spec_and_cluster,
         asked="scale {cluster} 1",
         code=0,
-        said=(),
+        said=("scaling analysis to 1 worker", "analysis has 1 worker."),
         left=AS_IT_WAS,
     ),
     Cell(
@@ -451,7 +454,7 @@ CELLS = (
         by=broken_spec_and_cluster,
         asked="delete {cluster}",
         code=0,
-        said=(),
+        said=("deleting analysis", "Deleted analysis."),
     ),
     Cell(
         fault="spec",
@@ -460,7 +463,9 @@ CELLS = (
         by=nothing,
         asked="run hpc -- python script.py",
         code=3,
-        said=(),
+        said=(
+            "Error: SPEC: a spec named 'hpc' does not exist (looked at ctl.cluster-specs, /home/ada/project/hpc.yaml, /home/ada/project/hpc.yml, /home/ada/project/hpc.json, /home/ada/.config/dask-ctl/hpc.yaml, /home/ada/.config/dask-ctl/hpc.yml, /home/ada/.config/dask-ctl/hpc.json, /etc/xdg/dask-ctl/hpc.yaml, /etc/xdg/dask-ctl/hpc.yml, /etc/xdg/dask-ctl/hpc.json, /home/ada/project/hpc, /home/ada/.config/dask-ctl/hpc, /etc/xdg/dask-ctl/hpc); create it, or name another",
+        ),
     ),
     Cell(
         fault="plugin",
@@ -469,7 +474,8 @@ CELLS = (
         by=plugin(_RAISES, with_cluster=False),
         asked="create --name {new}",
         code=0,
-        said=(),
+        said=(_CREATING,),
+        printed=("analysis",),
         left=CREATED,
     ),
     Cell(
@@ -479,7 +485,10 @@ CELLS = (
         by=plugin(_HANGS, with_cluster=True),
         asked="list",
         code=0,
-        said=(),
+        said=(
+            "warning: discovery method 'sitewide' of sitewide 1.0 failed: no answer within 2 s; to do without it: dask cluster discovery disable sitewide",
+        ),
+        printed=(_ROW,),
         left=AS_IT_WAS,
     ),
     Cell(
@@ -489,7 +498,9 @@ CELLS = (
         by=plugin(_RAISES, with_cluster=False),
         asked="scale elsewhere 2",
         code=6,
-        said=(),
+        said=(
+            "Error: there is no cluster 'elsewhere'; there are: analysis; a discovery method failed, see: dask cluster list",
+        ),
     ),
     Cell(
         fault="plugin",
@@ -498,7 +509,10 @@ CELLS = (
         by=plugin(_HANGS, with_cluster=False),
         asked="delete elsewhere",
         code=6,
-        said=(),
+        said=(
+            "deleting elsewhere",
+            "Error: there is no cluster 'elsewhere'; there are: analysis; a discovery method failed, see: dask cluster list",
+        ),
     ),
     Cell(
         fault="plugin",
@@ -507,7 +521,10 @@ CELLS = (
         by=plugin(_HANGS, with_cluster=False),
         asked="run --name elsewhere -- python script.py",
         code=6,
-        said=(),
+        said=(
+            "connecting to elsewhere",
+            "Error: there is no cluster 'elsewhere'; there are: analysis; a discovery method failed, see: dask cluster list",
+        ),
     ),
     Cell(
         fault="scheduler",
@@ -516,7 +533,10 @@ CELLS = (
         by=port_taken,
         asked="create --name {new} --set kwargs.scheduler_port={port}",
         code=5,
-        said=(),
+        said=(
+            _CREATING,
+            "Error: dask-cluster.yaml:3: dask.distributed.LocalCluster failed: Cluster failed to start: Scheduler failed to start: [Errno 98] Address already in use; check its args and kwargs, and that its service can be reached",
+        ),
     ),
     Cell(
         fault="scheduler",
@@ -526,6 +546,9 @@ CELLS = (
         asked="list",
         code=0,
         said=(),
+        printed=(
+            "analysis  LocalCluster  2026-01-01T12:00:00+00:00  recorded  tcp://127.0.0.1:40001  unreachable: no answer within 2 s",
+        ),
         left=AS_IT_WAS,
     ),
     Cell(
@@ -535,7 +558,9 @@ CELLS = (
         by=hung_host,
         asked="scale {cluster} 2",
         code=5,
-        said=(),
+        said=(
+            "Error: no scheduler can be reached at tcp://127.0.0.1:40001: no answer within 2 s; check the address, that the scheduler runs, and whether it wants TLS",
+        ),
         left=AS_IT_WAS,
     ),
     Cell(
@@ -545,7 +570,10 @@ CELLS = (
         by=hung_host,
         asked="delete {cluster} --timeout 2",
         code=5,
-        said=(),
+        said=(
+            "deleting analysis",
+            "Error: the host of cluster 'analysis' does not answer: timed out; see /home/ada/.local/state/dask-ctl/clusters/analysis.log, and whether process 4711 runs",
+        ),
     ),
     Cell(
         fault="scheduler",
@@ -554,7 +582,10 @@ CELLS = (
         by=hung_host,
         asked="run --name {cluster} -- python script.py",
         code=5,
-        said=(),
+        said=(
+            "connecting to analysis",
+            "Error: no scheduler can be reached at tcp://127.0.0.1:40001: no answer within 2 s; check the address, that the scheduler runs, and whether it wants TLS",
+        ),
         left=AS_IT_WAS,
     ),
     Cell(
@@ -564,7 +595,10 @@ CELLS = (
         by=nothing,
         asked="create --name {new} --set kwargs.preload=missing_module",
         code=5,
-        said=(),
+        said=(
+            _CREATING,
+            "Error: dask-cluster.yaml:3: dask.distributed.LocalCluster failed: Nanny failed to start: No module named 'missing_module'; check its args and kwargs, and that its service can be reached",
+        ),
     ),
     Cell(
         fault="worker",
@@ -574,6 +608,7 @@ CELLS = (
         asked="list",
         code=0,
         said=(),
+        printed=(_ROW,),
         left=AS_IT_WAS,
     ),
     Cell(
@@ -583,7 +618,7 @@ CELLS = (
         by=hung_worker,
         asked="scale {cluster} 0",
         code=0,
-        said=(),
+        said=("scaling analysis to 0 workers", "analysis has 0 workers."),
         left=AS_IT_WAS,
     ),
     Cell(
@@ -593,7 +628,7 @@ CELLS = (
         by=hung_worker,
         asked="delete {cluster}",
         code=0,
-        said=(),
+        said=("deleting analysis", "Deleted analysis."),
     ),
     Cell(
         fault="worker",
@@ -602,7 +637,10 @@ CELLS = (
         by=script(KILLS_WORKER),
         asked="run -- python script.py",
         code=0,
-        said=(),
+        said=(
+            _CREATING,
+            "2026-01-01 12:00:00,000 - distributed.nanny - WARNING - Restarting worker (status=Status.running)",
+        ),
         printed=("3",),
     ),
     Cell(
@@ -612,7 +650,10 @@ CELLS = (
         by=killed_while_creating,
         asked="create --name {new}",
         code=5,
-        said=(),
+        said=(
+            _CREATING,
+            "Error: creating cluster 'analysis' ended without a word: ...; see whether its class works when it is called directly",
+        ),
     ),
     Cell(
         fault="host",
@@ -621,7 +662,10 @@ CELLS = (
         by=killed_host,
         asked="list",
         code=0,
-        said=(),
+        said=(
+            "warning: the host of cluster 'analysis' has ended without closing it, and nothing of it is left; it logged last: ...; create it again",
+            "No clusters found. To create one: dask cluster create",
+        ),
     ),
     Cell(
         fault="host",
@@ -630,7 +674,9 @@ CELLS = (
         by=killed_host,
         asked="scale {cluster} 2",
         code=6,
-        said=(),
+        said=(
+            "Error: the host of cluster 'analysis' has ended without closing it, and nothing of it is left; it logged last: ...; create it again",
+        ),
     ),
     Cell(
         fault="host",
@@ -639,7 +685,7 @@ CELLS = (
         by=killed_host,
         asked="delete {cluster}",
         code=0,
-        said=(),
+        said=("deleting analysis", "Deleted analysis."),
     ),
     Cell(
         fault="host",
@@ -648,7 +694,10 @@ CELLS = (
         by=killed_host,
         asked="run --name {cluster} -- python script.py",
         code=6,
-        said=(),
+        said=(
+            "connecting to analysis",
+            "Error: the host of cluster 'analysis' has ended without closing it, and nothing of it is left; it logged last: ...; create it again",
+        ),
     ),
     Cell(
         fault="disk",
@@ -657,7 +706,10 @@ CELLS = (
         by=full_disk,
         asked="create --name {new}",
         code=5,
-        said=(),
+        said=(
+            _CREATING,
+            "Error: /mnt/small/dask-ctl/clusters/analysis.json: cannot be written: No space left on device; clusters of the command line are recorded there: make room, or set XDG_STATE_HOME to a folder of yours",
+        ),
     ),
     Cell(
         fault="disk",
@@ -666,7 +718,9 @@ CELLS = (
         by=read_only_disk,
         asked="create --name {new}",
         code=5,
-        said=(),
+        said=(
+            "Error: /mnt/small/dask-ctl/clusters/analysis.log: cannot be written: Read-only file system; clusters of the command line are recorded there: make room, or set XDG_STATE_HOME to a folder of yours",
+        ),
     ),
     Cell(
         fault="disk",
@@ -676,6 +730,7 @@ CELLS = (
         asked="list",
         code=0,
         said=(),
+        printed=(_ROW,),
         left=AS_IT_WAS,
     ),
     Cell(
@@ -685,7 +740,7 @@ CELLS = (
         by=full_disk_and_cluster,
         asked="scale {cluster} 1",
         code=0,
-        said=(),
+        said=("scaling analysis to 1 worker", "analysis has 1 worker."),
         left=AS_IT_WAS,
     ),
     Cell(
@@ -695,7 +750,7 @@ CELLS = (
         by=full_disk_and_cluster,
         asked="delete {cluster}",
         code=0,
-        said=(),
+        said=("deleting analysis", "Deleted analysis."),
     ),
     Cell(
         fault="disk",
@@ -704,7 +759,10 @@ CELLS = (
         by=read_only_record,
         asked="list",
         code=0,
-        said=(),
+        said=(
+            "warning: /mnt/small/dask-ctl/clusters/analysis.log: cannot be written: Read-only file system; clusters of the command line are recorded there: make room, or set XDG_STATE_HOME to a folder of yours",
+            "No clusters found. To create one: dask cluster create",
+        ),
     ),
     Cell(
         fault="disk",
@@ -713,7 +771,7 @@ CELLS = (
         by=full_scratch,
         asked="run -- python script.py",
         code=0,
-        said=(),
+        said=(_CREATING,),
         printed=("3",),
     ),
     Cell(
@@ -723,7 +781,10 @@ CELLS = (
         by=address(answers=False),
         asked="create proxy.yaml --name {new}",
         code=5,
-        said=(),
+        said=(
+            "creating dask_ctl.proxy.ProxyCluster from proxy.yaml:3",
+            "Error: proxy.yaml:3: no scheduler can be reached at tcp://127.0.0.1:40001: Timed out trying to connect to tcp://127.0.0.1:40001 after 2 s; check the address, that the scheduler runs, and whether it wants TLS",
+        ),
     ),
     Cell(
         fault="network",
@@ -733,6 +794,9 @@ CELLS = (
         asked="list schedulers",
         code=0,
         said=(),
+        printed=(
+            "tcp://127.0.0.1:40001  schedulers  tcp://127.0.0.1:40001  unreachable: no answer within 2 s",
+        ),
     ),
     Cell(
         fault="network",
@@ -741,7 +805,9 @@ CELLS = (
         by=address(answers=True),
         asked="scale {address} 2",
         code=6,
-        said=(),
+        said=(
+            "Error: no scheduler answers at tcp://127.0.0.1:40001: TimeoutError: no answer within 2 s; see: dask cluster list",
+        ),
     ),
     Cell(
         fault="network",
@@ -750,7 +816,10 @@ CELLS = (
         by=address(answers=False),
         asked="delete {address}",
         code=6,
-        said=(),
+        said=(
+            "deleting tcp://127.0.0.1:40001",
+            "Error: no scheduler answers at tcp://127.0.0.1:40001: OSError: Timed out trying to connect to tcp://127.0.0.1:40001 after 2 s; see: dask cluster list",
+        ),
     ),
     Cell(
         fault="network",
@@ -759,7 +828,10 @@ CELLS = (
         by=address(answers=True),
         asked="run --name {address} -- python script.py",
         code=6,
-        said=(),
+        said=(
+            "connecting to tcp://127.0.0.1:40001",
+            "Error: no scheduler answers at tcp://127.0.0.1:40001: TimeoutError: no answer within 2 s; see: dask cluster list",
+        ),
     ),
     *(
         Cell(
@@ -769,7 +841,7 @@ CELLS = (
             by=signalled_while_creating(signalnum),
             asked="create --name {new}",
             code=code,
-            said=(),
+            said=(_CREATING, "Aborted!"),
         )
         for signalnum, code in ((signal.SIGINT, 1), (signal.SIGTERM, 143), (signal.SIGHUP, 129))
     ),
@@ -780,7 +852,7 @@ CELLS = (
         by=interrupted_list,
         asked="list",
         code=1,
-        said=(),
+        said=("Aborted!",),
         left=AS_IT_WAS,
     ),
     Cell(
@@ -790,7 +862,7 @@ CELLS = (
         by=signalled_while_waiting(signal.SIGINT),
         asked="scale {cluster} 2",
         code=1,
-        said=(),
+        said=("Aborted!",),
         left=AS_IT_WAS,
     ),
     Cell(
@@ -800,7 +872,7 @@ CELLS = (
         by=signalled_while_waiting(signal.SIGINT),
         asked="delete {cluster}",
         code=1,
-        said=(),
+        said=("deleting analysis", "Aborted!"),
     ),
     *(
         Cell(
@@ -810,7 +882,7 @@ CELLS = (
             by=signalled_while_running(signalnum),
             asked="run -- python script.py",
             code=128 + signalnum,
-            said=(),
+            said=(_CREATING,),
         )
         for signalnum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     ),
@@ -821,6 +893,10 @@ CELLS = (
         by=signalled_while_creating(signal.SIGTERM),
         asked="run -- python script.py",
         code=143,
-        said=(),
+        said=(
+            _CREATING,
+            "interrupted: dask.distributed.LocalCluster is starting, and will be closed once it has; interrupt again to stop at once",
+            "Aborted!",
+        ),
     ),
 )

@@ -193,9 +193,7 @@ class Lab:
         kept = {part.pid for host in hosts for part in (host, *host.children(recursive=True))}
         if self.disk:
             kept.add(self.disk.keeper.pid)
-        processes = [
-            text for pid, text in self.scripts.processes().items() if pid not in kept
-        ]
+        processes = [text for pid, text in self.scripts.processes().items() if pid not in kept]
         expected = {
             folder / f"{name}{suffix}"
             for name, folder in self.living.items()
@@ -293,7 +291,7 @@ class Lab:
     def _keeper(self) -> set[int]:
         return {self.disk.keeper.pid} if self.disk else set()
 
-    def shown(self, text: str, names: Mapping[str, str]) -> str:
+    def shown(self, text: str) -> str:
         """What was printed, as somebody would see it on a machine of their own."""
         if self.disk:
             text = text.replace(str(self.disk.path), "/mnt/small")
@@ -304,12 +302,12 @@ class Lab:
             f"{self.root}/etc": "/etc",
             str(self.root): "/home/ada",
         }
-        for place, shown in {**places, **names}.items():
+        for place, shown in places.items():
             text = text.replace(place, shown)
+        text = re.sub(r"\bcluster\d+\b", "analysis", text)
         text = re.sub(r"\b(process|pid) \d+", r"\1 4711", text)
-        text = re.sub(r"(127\.0\.0\.1[:,'\" ]+)\d{4,5}\b", r"\g<1>40001", text)
+        text = re.sub(r"(127\.0\.0\.1:|_port=)\d{4,5}\b", r"\g<1>40001", text)
         text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+", "2026-01-01T12:00:00+", text)
         text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", "2026-01-01 12:00:00,000", text)
         text = re.sub(r"(it logged last: |without a word: ).*?;", r"\1...;", text)
         return re.sub(r"\n+", "\n", re.sub(r"  +", "  ", text)).strip("\n")
-

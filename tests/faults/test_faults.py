@@ -6,25 +6,30 @@ The page ``docs/faults.md`` is what these tests have seen: ``make faults`` write
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from tests.backends.scripts import wait_until
 from tests.conftest import ROOT
-from tests.faults.cells import AS_IT_WAS, CELLS, COMMANDS, CREATED, FAULTS, NOTHING, Cell
+from tests.faults.cells import CELLS, COMMANDS, CREATED, FAULTS, NOTHING, Cell
 from tests.faults.lab import SPEC, Lab
 
 PAGE = ROOT / "docs" / "faults.md"
 REWRITE = os.environ.get("DASK_CTL_TEST_REWRITE") == "1"  # `isolated` removes it
-LEARN = os.environ.get("LEARN")
 
 SIDE_BY_SIDE = 8  # most of the time of each is spent waiting
+
+MARK = "<!-- What follows is written by: make faults -->"
+HEAD = (
+    "| `dask cluster ...` | What was done | What the user saw | Exit code | What was left |",
+    "| --- | --- | --- | --- | --- |",
+)
 
 rows: dict[Cell, str] = {}
 
@@ -82,33 +87,25 @@ def outcome(cell: Cell, lab: Lab) -> str:
     with cell.by(lab) as scene:
         command = shlex.split(cell.asked.format(**scene.names))
         env, disk = scene.env, scene.disk
-        process = lab.start(
-            sys.executable, "-m", "dask", "cluster", *command, env=env, disk=disk
-        )
+        process = lab.start(sys.executable, "-m", "dask", "cluster", *command, env=env, disk=disk)
         if scene.meanwhile:
             scene.meanwhile(process)
         done = lab.finished(process)
-    named = {name: f"{{{key}}}" for key, name in scene.names.items() if key != "port"}
+    said = tuple(lab.shown(done.stderr).splitlines())
+    printed = tuple(lab.shown(mine(done.stdout, cell, scene.names)).splitlines())
+    assert (done.returncode, said, printed) == (cell.code, cell.said, cell.printed)
     name = scene.names.get("cluster")
-    shown = {each: "analysis" for key, each in scene.names.items() if key in ("cluster", "new")}
-    said = tuple(lab.shown(done.stderr, shown).splitlines())
-    printed = tuple(lab.shown(mine(done.stdout, cell, scene.names), shown).splitlines())
-    if LEARN:
-        with open(LEARN, "a") as f:
-            print(repr((CELLS.index(cell), cell.fault, cell.command, cell.asked, done.returncode, said, printed)), file=f)
-    else:
-        assert (done.returncode, said, printed) == (cell.code, cell.said, cell.printed)
     if cell.left == CREATED:
         lab.living[scene.names["new"]] = lab.records
     elif cell.left == NOTHING and name:
         lab.living.pop(name, None)
     try:
         wait_until(lambda: not lab.stray(), "nothing is left")
-    except BaseException as e:
-        raise AssertionError(str(lab.stray()), done.stderr) from e
-    asked = lab.shown(cell.asked.format(**scene.names), {**shown, scene.names.get("port", "?"): "40001"})
-    seen = "<br>".join(f"`{line}`" for line in (*said, *printed)) or "nothing"
-    return f"| {cell.injected} | `{asked}` | {done.returncode} | {seen} | {cell.left} |"
+    except pytest.fail.Exception:
+        pytest.fail(f"left: {lab.stray()}; {done.stderr}")
+    typed = lab.shown(cell.asked.format(**scene.names))
+    seen = "<br>".join(f"`{line}`" for line in (*said, *printed)) or "no word"
+    return f"| `{typed}` | {cell.injected} | {seen} | {done.returncode} | {cell.left} |"
 
 
 def mine(text: str, cell: Cell, names: dict[str, str]) -> str:
@@ -117,3 +114,24 @@ def mine(text: str, cell: Cell, names: dict[str, str]) -> str:
         return text
     own = names.get("cluster") or names.get("address", "?")
     return "\n".join(line for line in text.splitlines() if line.split()[0] == own)
+
+
+def test_every_fault_meets_every_command() -> None:
+    assert {(cell.fault, cell.command) for cell in CELLS} == set(product(FAULTS, COMMANDS))
+
+
+def test_the_page_is_what_was_seen() -> None:
+    if rows.keys() != set(CELLS):
+        pytest.skip("not every fault was played; run all of tests/faults")
+    page = PAGE.read_text()
+    before, mark, _ = page.partition(MARK)
+    tables = (
+        "\n".join(
+            [f"## {fault.capitalize()}", "", *HEAD, *(rows[c] for c in CELLS if c.fault == fault)]
+        )
+        for fault in FAULTS
+    )
+    seen = before + mark + "\n\n" + "\n\n".join(tables) + "\n"
+    if REWRITE:
+        PAGE.write_text(seen)
+    assert page == seen or REWRITE

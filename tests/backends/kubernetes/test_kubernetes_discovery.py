@@ -28,7 +28,7 @@ from dask_ctl import (
     records,
     scale_cluster,
 )
-from dask_ctl.manage import ClusterInfo
+from dask_ctl.inventory import ClusterInfo
 from tests.backends.scripts import wait_until
 from tests.conftest import ROOT
 

@@ -1,0 +1,61 @@
+"""Coroutines run from code that has no loop, or has one running already."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also where a loop is running already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _run_alone(coroutine)
+    done: Future[T] = Future()
+
+    def target() -> None:
+        try:
+            done.set_result(_run_alone(coroutine))
+        except BaseException as error:  # noqa: BLE001 -- raised below
+            done.set_exception(error)
+
+    threading.Thread(target=target, daemon=True).start()
+    return done.result()
+
+
+def _run_alone(coroutine: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner() as runner:
+        # Ctrl-C does not wait for what waits in a thread.
+        runner.get_loop().set_default_executor(Daemons())
+        return runner.run(coroutine)
+
+
+async def settled(result: Any) -> Any:
+    """What a call has given, awaited if it is to be: the methods of a cluster do either."""
+    return await result if inspect.isawaitable(result) else result
+
+
+class Daemons(ThreadPoolExecutor):
+    """Threads that do not keep a process from ending, unlike those of asyncio's own executor."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Run a function in a thread of its own."""
+        future: Future[T] = Future()
+
+        future.set_running_or_notify_cancel()  # from now on nobody can
+
+        def run() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 -- whoever awaits it gets it
+                future.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        return future
