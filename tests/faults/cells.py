@@ -788,7 +788,7 @@ CELLS = (
         code=5,
         said=(
             "creating dask_ctl.proxy.ProxyCluster from proxy.yaml:3",
-            "Error: proxy.yaml:3: no scheduler can be reached at tcp://127.0.0.1:40001: Timed out trying to connect to tcp://127.0.0.1:40001 after 2 s; check the address, that the scheduler runs, and whether it wants TLS",
+            "Error: proxy.yaml:3: no scheduler can be reached at tcp://127.0.0.1:40001: no answer within 2 s; check the address, that the scheduler runs, and whether it wants TLS",
         ),
     ),
     Cell(
@@ -823,7 +823,7 @@ CELLS = (
         code=6,
         said=(
             "deleting tcp://127.0.0.1:40001",
-            "Error: no scheduler answers at tcp://127.0.0.1:40001: OSError: Timed out trying to connect to tcp://127.0.0.1:40001 after 2 s; see: dask cluster list",
+            "Error: no scheduler answers at tcp://127.0.0.1:40001: TimeoutError: no answer within 2 s; see: dask cluster list",
         ),
     ),
     Cell(
