@@ -15,7 +15,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
 BACKENDS := $(addprefix test-,$(notdir $(patsubst %/,%,$(wildcard tests/backends/*/))))
 
-.PHONY: demo test $(BACKENDS) test-consumers test-floor lint types imports docs benchmarks figures check clean
+.PHONY: demo test $(BACKENDS) test-consumers test-floor lint types imports docs faults benchmarks figures check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python docs/examples/myscript.py

@@ -246,17 +246,21 @@ class _Call:
                 ) from error.__cause__
             raise
         except Exception as error:
-            text = _text(error)
-            cause: BaseException = error
-            while cause.__cause__ is not None:
-                cause = cause.__cause__
-            if (why := _text(cause)) not in text:  # "Cluster failed to start." says nothing
-                text = f"{text.rstrip('.')}: {why}"
+            text = _with_cause(error)
             raise BackendError(
                 f"{self.name} failed: {text}",
                 remedy="check its args and kwargs, and that its service can be reached",
                 origin=self.resolved.origin,
             ) from error
+
+
+def _with_cause(error: BaseException) -> str:
+    """What an error says, and its first cause: "Cluster failed to start." alone says nothing."""
+    cause = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    text, why = _text(error), _text(cause)
+    return text if why in text else f"{text.rstrip('.')}: {why}"
 
 
 def _text(error: BaseException) -> str:

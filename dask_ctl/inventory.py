@@ -206,7 +206,12 @@ def _bury(record: records.Record) -> DaskCtlError:
     try:
         records.remove(record.name)
     except BackendError as error:
-        return error
+        return BackendError(
+            f"the host of cluster {record.name!r} has ended without closing it, and nothing of it "
+            f"is left but its record, which cannot be removed: {error.problem}",
+            remedy="it is removed when that file can be written",
+            origin=error.origin,
+        )
     return BackendError(
         f"the host of cluster {record.name!r} has ended without closing it, and nothing of it is "
         f"left; it logged last: {last}",

@@ -66,7 +66,8 @@ async def identity(
 
     connection_args = Security(**(security or {})).get_connection_args("client")
     try:
-        server = rpc(address, timeout=timeout, connection_args=connection_args)
+        # Of two clocks that run out together either may speak; ours shall.
+        server = rpc(address, timeout=2 * timeout, connection_args=connection_args)
         try:
             found = dict(await asyncio.wait_for(server.identity(), timeout))
             if found.get("type") != "Scheduler":

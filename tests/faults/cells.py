@@ -19,6 +19,7 @@ FAULTS = ("spec", "plugin", "scheduler", "worker", "host", "disk", "network", "s
 COMMANDS = ("create", "list", "scale", "delete", "run")
 NOTHING = "nothing"
 AS_IT_WAS = "the cluster, as it was"
+RECORD = "the record, as it says"
 CREATED = "the cluster that was asked for"
 
 
@@ -495,36 +496,39 @@ CELLS = (
         fault="plugin",
         command="scale",
         injected="a discovery method cannot be imported, and the name is of no cluster here",
-        by=plugin(_RAISES, with_cluster=False),
+        by=plugin(_RAISES, with_cluster=True),
         asked="scale elsewhere 2",
         code=6,
         said=(
             "Error: there is no cluster 'elsewhere'; there are: analysis; a discovery method failed, see: dask cluster list",
         ),
+        left=AS_IT_WAS,
     ),
     Cell(
         fault="plugin",
         command="delete",
         injected="a discovery method hangs, and the name is of no cluster here",
-        by=plugin(_HANGS, with_cluster=False),
+        by=plugin(_HANGS, with_cluster=True),
         asked="delete elsewhere",
         code=6,
         said=(
             "deleting elsewhere",
             "Error: there is no cluster 'elsewhere'; there are: analysis; a discovery method failed, see: dask cluster list",
         ),
+        left=AS_IT_WAS,
     ),
     Cell(
         fault="plugin",
         command="run",
         injected="the same",
-        by=plugin(_HANGS, with_cluster=False),
+        by=plugin(_HANGS, with_cluster=True),
         asked="run --name elsewhere -- python script.py",
         code=6,
         said=(
             "connecting to elsewhere",
             "Error: there is no cluster 'elsewhere'; there are: analysis; a discovery method failed, see: dask cluster list",
         ),
+        left=AS_IT_WAS,
     ),
     Cell(
         fault="scheduler",
@@ -566,7 +570,7 @@ CELLS = (
     Cell(
         fault="scheduler",
         command="delete",
-        injected="it hangs (`SIGSTOP`) longer than the user waits; then it goes on",
+        injected="it hangs (`SIGSTOP`) longer than the user waits; then it goes on, and closes",
         by=hung_host,
         asked="delete {cluster} --timeout 2",
         code=5,
@@ -760,9 +764,10 @@ CELLS = (
         asked="list",
         code=0,
         said=(
-            "warning: /mnt/small/dask-ctl/clusters/analysis.log: cannot be written: Read-only file system; clusters of the command line are recorded there: make room, or set XDG_STATE_HOME to a folder of yours",
+            "warning: /mnt/small/dask-ctl/clusters/analysis.log: the host of cluster 'analysis' has ended without closing it, and nothing of it is left but its record, which cannot be removed: cannot be written: Read-only file system; it is removed when that file can be written",
             "No clusters found. To create one: dask cluster create",
         ),
+        left=RECORD,
     ),
     Cell(
         fault="disk",
@@ -783,7 +788,7 @@ CELLS = (
         code=5,
         said=(
             "creating dask_ctl.proxy.ProxyCluster from proxy.yaml:3",
-            "Error: proxy.yaml:3: no scheduler can be reached at tcp://127.0.0.1:40001: Timed out trying to connect to tcp://127.0.0.1:40001 after 2 s; check the address, that the scheduler runs, and whether it wants TLS",
+            "Error: proxy.yaml:3: no scheduler can be reached at tcp://127.0.0.1:40001: no answer within 2 s; check the address, that the scheduler runs, and whether it wants TLS",
         ),
     ),
     Cell(
@@ -818,7 +823,7 @@ CELLS = (
         code=6,
         said=(
             "deleting tcp://127.0.0.1:40001",
-            "Error: no scheduler answers at tcp://127.0.0.1:40001: OSError: Timed out trying to connect to tcp://127.0.0.1:40001 after 2 s; see: dask cluster list",
+            "Error: no scheduler answers at tcp://127.0.0.1:40001: TimeoutError: no answer within 2 s; see: dask cluster list",
         ),
     ),
     Cell(
@@ -868,7 +873,7 @@ CELLS = (
     Cell(
         fault="signal",
         command="delete",
-        injected="`SIGINT` while the host hangs; then it goes on",
+        injected="`SIGINT` while the host hangs; then it goes on, and closes",
         by=signalled_while_waiting(signal.SIGINT),
         asked="delete {cluster}",
         code=1,

@@ -17,7 +17,7 @@ import pytest
 
 from tests.backends.scripts import wait_until
 from tests.conftest import ROOT
-from tests.faults.cells import CELLS, COMMANDS, CREATED, FAULTS, NOTHING, Cell
+from tests.faults.cells import AS_IT_WAS, CELLS, COMMANDS, CREATED, FAULTS, Cell
 from tests.faults.lab import SPEC, Lab
 
 PAGE = ROOT / "docs" / "faults.md"
@@ -97,7 +97,7 @@ def outcome(cell: Cell, lab: Lab) -> str:
     name = scene.names.get("cluster")
     if cell.left == CREATED:
         lab.living[scene.names["new"]] = lab.records
-    elif cell.left == NOTHING and name:
+    elif cell.left != AS_IT_WAS and name:
         lab.living.pop(name, None)
     try:
         wait_until(lambda: not lab.stray(), "nothing is left")
