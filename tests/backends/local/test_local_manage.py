@@ -8,11 +8,15 @@ import signal
 import pytest
 
 from dask_ctl import records
-from tests.backends.local.test_local import DASHBOARD
 from tests.backends.scripts import USE, Scripts, host_of, listed, ok, wait_until
 
+DASHBOARD = {
+    "subprocess": "DASHBOARD_ADDRESS",
+    "local-jobqueue": "SCHEDULER_OPTIONS__DASHBOARD_ADDRESS",
+}
 
-@pytest.mark.parametrize("name", ["subprocess", "local-jobqueue"])
+
+@pytest.mark.parametrize("name", DASHBOARD)
 @pytest.mark.parametrize("end", ["delete", "kill"])
 def test_from_creation_to_deletion(
     scripts: Scripts, monkeypatch: pytest.MonkeyPatch, name: str, end: str

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from two_nodes import EXAMPLES, Slurm, wait_until
+from two_nodes import Slurm
 
 from dask_ctl import records
-from tests.backends.scripts import ANSWER, DASK_CLUSTER, host_of, ok
+from tests.backends.scripts import ANSWER, DASK_CLUSTER, SCRIPT, host_of, ok, wait_until
 
 UNMODIFIED = """\
 from dask.distributed import Client
@@ -25,8 +25,12 @@ print(client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.workers)
 
 @pytest.fixture(autouse=True)
 def example(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use the example spec of a ``SLURMCluster``."""
-    slurm.use_example("slurm", monkeypatch)
+    """Use the example spec of a ``SLURMCluster``, with jobs of which a node takes two."""
+    slurm.use_example("slurm")
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__INTERFACE", "lo")
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__SCHEDULER_OPTIONS__DASHBOARD_ADDRESS", ":0")
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__CORES", "4")
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__MEMORY", "2GB")
 
 
 def dask_cluster(slurm: Slurm, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -60,7 +64,7 @@ def test_from_creation_to_deletion(slurm: Slurm) -> None:
 
 def test_jobs_that_wait(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
     """`create` returns with its jobs queued; after `kill -9` they are named, and then cancelled."""
-    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__CORES", "16")  # all of a node
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__CORES", "8")  # all of a node
     monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__N_WORKERS", "3")
     ok(dask_cluster(slurm, "create", "--name", "a"))
     wait_until(lambda: sorted(slurm.queue()) == ["PENDING", "RUNNING", "RUNNING"], "one waits")
@@ -100,7 +104,7 @@ def test_announcement_in_run(slurm: Slurm) -> None:
     """So it does the script of the announcement, whose `create_cluster()` finds the same one."""
     ok(dask_cluster(slurm, "create", "--name", "a"))
     queue = slurm.queue()
-    run = dask_cluster(slurm, "run", "--name", "a", "--", sys.executable, EXAMPLES / "myscript.py")
+    run = dask_cluster(slurm, "run", "--name", "a", "--", sys.executable, SCRIPT)
     assert ok(run) == ANSWER
     assert len(slurm.queue()) == len(queue)
     ok(dask_cluster(slurm, "delete", "a"))
