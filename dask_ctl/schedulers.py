@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
 DEFAULT_PORT: Final = 8786
 _GREETING_SHARE: Final = 0.2  # of the time-out; what is silent so long is something else
+_GRACE: Final = 0.3  # seconds
 # Every server of distributed says this at once to whoever connects, before it is told anything.
 _GREETING: Final = b"pickle-protocol"
 _GREETING_BYTES: Final = 4096
@@ -33,14 +34,14 @@ async def discover(timeout: float) -> AsyncIterator[dict[str, Any]]:
         What a scheduler says of itself.
     """
     deadline = asyncio.get_running_loop().time() + timeout
-    sockets = await asyncio.to_thread(_sockets)
-    asked = [_at_socket(host, port, timeout, deadline) for host, port in sockets]
+    processes = await asyncio.to_thread(_sockets)
     seen = set()
+    asked = [_of_process(sockets, timeout, deadline) for sockets in processes]
     for answer in asyncio.as_completed(asked):
-        identity = await answer
-        if identity is not None and identity["id"] not in seen:
-            seen.add(identity["id"])
-            yield identity
+        for identity in await answer:
+            if identity["id"] not in seen:
+                seen.add(identity["id"])
+                yield identity
 
 
 async def identity(
@@ -86,14 +87,35 @@ async def identity(
     return found
 
 
-async def _at_socket(
-    host: str, port: int, timeout: float, deadline: float
-) -> dict[str, Any] | None:
-    shown = f"[{host}]" if ":" in host else host
+async def _of_process(
+    sockets: Iterable[tuple[str, int]], timeout: float, deadline: float
+) -> list[dict[str, Any]]:
+    """The schedulers of one process, by the sockets on which it listens."""
+    patience = timeout * _GREETING_SHARE
+    greetings = {
+        asyncio.create_task(_greets(host, port, patience)): _address(host, port)
+        for host, port in sockets
+    }
+    silent = set(greetings)
+    found: list[str] = []
+    while silent:
+        # A process that has greeted at one socket would have done so at its others by now.
+        heard, silent = await asyncio.wait(
+            silent, timeout=_GRACE if found else None, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not heard:
+            break
+        found += [greetings[task] for task in heard if task.result()]
+    for task in silent:
+        task.cancel()
+    asked = [_identity_before(deadline, address, timeout) for address in found]
+    return [each for each in await asyncio.gather(*asked) if each is not None]
+
+
+async def _identity_before(deadline: float, address: str, timeout: float) -> dict[str, Any] | None:
     with suppress(OSError):
         async with asyncio.timeout_at(deadline):
-            if await _greets(host, port, timeout * _GREETING_SHARE):
-                return await identity(f"tcp://{shown}:{port}", timeout)
+            return await identity(address, timeout)
     return None
 
 
@@ -116,11 +138,11 @@ async def _greets(host: str, port: int, timeout: float) -> bool:
     return _GREETING in heard
 
 
-def _sockets() -> list[tuple[str, int]]:
-    """Where Python processes of this user listen, and the default port of a scheduler."""
+def _sockets() -> list[set[tuple[str, int]]]:
+    """Where Python processes of this user listen, each, and the default port of a scheduler."""
     import psutil
 
-    found = {("127.0.0.1", DEFAULT_PORT)}
+    found = [{("127.0.0.1", DEFAULT_PORT)}]
     network = _network(os.getpid())
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -129,11 +151,9 @@ def _sockets() -> list[tuple[str, int]]:
             if not os.path.basename(process.exe()).startswith("python"):
                 continue
             connections = getattr(process, "net_connections", None) or process.connections
-            for connection in connections("tcp"):
-                if connection.status == psutil.CONN_LISTEN:
-                    host, port = connection.laddr
-                    found.add((_reachable(host), port))
-    return sorted(found)
+            listening = [each for each in connections("tcp") if each.status == psutil.CONN_LISTEN]
+            found.append({(_reachable(each.laddr.ip), each.laddr.port) for each in listening})
+    return [sockets for sockets in found if sockets]
 
 
 def _network(pid: int) -> str | None:
@@ -141,6 +161,10 @@ def _network(pid: int) -> str | None:
     with suppress(FileNotFoundError):  # only Linux has this
         return os.readlink(f"/proc/{pid}/ns/net")
     return None
+
+
+def _address(host: str, port: int) -> str:
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
 
 
 def _reachable(host: str) -> str:
