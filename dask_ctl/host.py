@@ -140,7 +140,7 @@ class _Owner:
         if str(cluster.scheduler_address).startswith("inproc:"):
             raise InvalidSpecError(
                 "its scheduler would listen inside its own process only",
-                remedy="add 'protocol: tcp' to its kwargs",
+                remedy="write 'protocol: tcp' into its kwargs",
                 origin=tree.origin_of(("kwargs",)),
             )
 

@@ -47,6 +47,8 @@ import time
 from pathlib import Path
 from dask.distributed import LocalCluster
 
+THREADS_ALONE = ["--set", "kwargs.processes=false", "--set", "kwargs.protocol=inproc://"]
+THREADS_ALONE = ["--set", "kwargs.processes=false", "--set", "kwargs.protocol=inproc://"]
 OPTIONS = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
 
 def slow(asynchronous=False):
@@ -141,7 +143,7 @@ def test_from_creation_to_deletion(shell: Scripts, *, secure: bool) -> None:
     assert following.stdout is not None
     assert "creating dask.distributed.LocalCluster" in following.stdout.readline()
     deleted = shell.dask_cluster("delete", "a", "--yes")
-    assert (ok(deleted), deleted.stderr) == ("", "Deleted a.\n")
+    assert (ok(deleted), deleted.stderr) == ("", "deleting a\nDeleted a.\n")
     assert shell.processes().keys() <= {following.pid}
     out, err = following.communicate(timeout=30)
     assert (err, following.returncode) == ("", 0)
@@ -177,7 +179,8 @@ def test_many_at_once(shell: Scripts) -> None:
     assert {(row["status"], row["workers"]) for row in rows} == {("running", 1)}
     assert len({row["address"] for row in rows}) == 3
     deleted = shell.dask_cluster("delete", "--all")
-    assert set(deleted.stderr.splitlines()) == {f"Deleted {name}." for name in created}
+    said = {line.format(name) for name in created for line in ("deleting {}", "Deleted {}.")}
+    assert set(deleted.stderr.splitlines()) == said
     assert shell.dask_cluster("delete", "--all").stderr == "There is none.\n"
 
 
@@ -225,7 +228,7 @@ def test_deleted_while_it_starts(shell: Scripts) -> None:
     wait_until(lambda: "interrupted: mine.slow" in records.read("a").log.read_text(), "it is told")
     (shell.cwd / "go-on.yaml").touch()
     out, err = deleting.communicate(timeout=60)
-    assert (out, err, deleting.returncode) == ("", "Deleted a.\n", 0)
+    assert (out, err, deleting.returncode) == ("", "deleting a\nDeleted a.\n", 0)
 
 
 def test_a_constructor_that_hangs(shell: Scripts) -> None:
@@ -272,7 +275,7 @@ def test_a_class_that_fails(shell: Scripts, name: str, error: str) -> None:
         (["nix.yaml"], 3, "spec file 'nix.yaml' does not exist .*; create it"),
         (["--set", "kwargs.n_worker=1"], 4, "takes no such argument; did you mean 'n_workers'"),
         (["--set", "class=LocalClustr"], 4, "has no 'LocalClustr'; did you mean 'LocalCluster'"),
-        (["--set", "kwargs.processes=false"], 4, "inside its own process only; add 'protocol: tcp"),
+        (THREADS_ALONE, 4, "inside its own process only; write 'protocol: tcp"),
         (["--set", "module=nix"], 5, "there is no module 'nix'; check the name"),
         (["--wait", "1", "--no-wait"], 2, "exclude each other"),
     ],
@@ -323,7 +326,7 @@ def test_a_killed_host_leaves_no_ghost(shell: Scripts) -> None:
         os.kill(host_of(name).pid, signal.SIGKILL)
     wait_until(lambda: not shell.processes(), "its workers have ended")
     run = shell.dask_cluster("delete", "b")
-    assert (run.stderr, run.returncode) == ("Deleted b.\n", 0)
+    assert (run.stderr, run.returncode) == ("deleting b\nDeleted b.\n", 0)
     refused(shell.dask_cluster("scale", "c", "2"), 6, "host of cluster 'c' has ended without clo")
     run = shell.dask_cluster("list", "recorded", "--output", "json")
     assert (ok(run), run.stderr.count("\n")) == ("[]\n", 1)
