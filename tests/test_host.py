@@ -41,14 +41,13 @@ kwargs:
   threads_per_worker: 1
   dashboard_address: ":0"
 """
+THREADS_ALONE = ["--set", "kwargs.processes=false", "--set", "kwargs.protocol=inproc://"]
 # A cluster class of the user's own, which takes its time and knows a secret.
 MODULE = """
 import time
 from pathlib import Path
 from dask.distributed import LocalCluster
 
-THREADS_ALONE = ["--set", "kwargs.processes=false", "--set", "kwargs.protocol=inproc://"]
-THREADS_ALONE = ["--set", "kwargs.processes=false", "--set", "kwargs.protocol=inproc://"]
 OPTIONS = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
 
 def slow(asynchronous=False):
