@@ -116,8 +116,8 @@ def test_a_running_cluster_is_left(shell: Scripts) -> None:
     ("command", "code", "last"),
     [
         ([], 2, "Error: name a COMMAND after '--': dask cluster run -- python script.py"),
-        (["nix"], 5, "Error: 'nix' cannot be run: No such file or directory; check the command"),
-        (["./"], 5, "Error: './' cannot be run: Permission denied; check the command"),
+        (["nix"], 5, "Error: there is no program 'nix'; check the command, and PATH"),
+        (["./"], 5, "Error: there is no program './'; check the command, and PATH"),
         (["sh", "-c", "kill -9 $$"], 137, "creating dask.distributed.LocalCluster from dask-clu"),
         ([sys.executable, "-c", "1 / 0"], 1, "ZeroDivisionError: division by zero"),
     ],
@@ -135,7 +135,7 @@ def test_a_cluster_that_fails_runs_no_command(shell: Scripts) -> None:
     touch = ["--", "touch", "ran.py"]
     refused(shell.dask_cluster("run", "nix.yaml", *touch), 3, "'nix.yaml' does not exist")
     refused(shell.dask_cluster("run", "--set", "module=nix", *touch), 5, "there is no module 'nix'")
-    threads = ["--set", "kwargs.processes=false"]
+    threads = ["--set", "kwargs.processes=false", "--set", "kwargs.protocol=inproc://"]
     run = shell.dask_cluster("run", *threads, *touch)
     refused(run, 5, "another process cannot reach inproc://.*; have the cluster listen on tcp")
     assert not (shell.cwd / "ran.py").exists()

@@ -122,12 +122,12 @@ def test_awaited(somebody: Somebody) -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("key", ["scale", "adapt"])
-def test_cannot_scale(somebody: Somebody, key: str) -> None:
+@pytest.mark.parametrize(("key", "size"), [("scale", {"n": 2}), ("adapt", {"maximum": 2})])
+def test_cannot_scale(somebody: Somebody, key: str, size: dict[str, int]) -> None:
     """The object refuses what its spec may not ask for."""
     kwargs = {"address": somebody.address, "security": somebody.tls}
     with ProxyCluster(**kwargs) as cluster, pytest.raises(BackendError, match="cannot be"):
-        getattr(cluster, key)(2)
+        getattr(cluster, key)(**size)
 
 
 def test_the_owner_still_sees_its_workers() -> None:
