@@ -31,10 +31,12 @@ $(BACKENDS): test-%: $(VENV)/.test
 test-consumers: $(CONSUMERS_VENV)/.test
 	$(CONSUMERS_VENV)/bin/python -m pytest tests/consumers $(PYTEST_ARGS)
 
-# Backends, consumers, notebooks and packaging do not depend on the version of dask.
+# What these look at does not depend on the version of dask.
+APART_FROM_DASK := backends consumers faults test_completion.py test_packaging.py test_records.py \
+	test_schedulers.py test_userfile.py
 test-floor: $(FLOOR_VENV)/.test-$(FLOOR)
-	$(FLOOR_VENV)/bin/python -m pytest tests --ignore=tests/backends \
-		--ignore=tests/consumers --ignore=tests/test_packaging.py --ignore-glob='*notebook*' $(PYTEST_ARGS)
+	$(FLOOR_VENV)/bin/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_DASK)) \
+		--ignore-glob='*notebook*' $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

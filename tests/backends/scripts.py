@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from dask_ctl import records
-from tests.conftest import ROOT, own_words
+from tests.conftest import ROOT, aborted, own_words
 
 EXAMPLES = ROOT / "docs" / "examples"
 SCRIPT = EXAMPLES / "myscript.py"
@@ -132,7 +132,7 @@ class Scripts:
         )
 
     def run(self, *command: str | Path, timeout: float = 90) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end.
+        """Run a command to its end, and a script whose code was lost at its end once more.
 
         Parameters
         ----------
@@ -148,6 +148,8 @@ class Scripts:
             self.kill_all()
             out, err = process.communicate()
             pytest.fail(f"not done after {timeout:g} s: {command}\n{out}\n{err}")
+        if aborted(process.returncode, err) and command[: len(DASK_CLUSTER)] != DASK_CLUSTER:
+            return self.run(*command, timeout=timeout)
         return subprocess.CompletedProcess(command, process.returncode, out, own_words(err))
 
     def python(self, script: str | Path) -> subprocess.CompletedProcess[str]:
@@ -183,7 +185,9 @@ class Scripts:
             self.kill_all()
             out, err = process.communicate()
             pytest.fail(f"not done 60 s after Ctrl-C: {process.args}\n{out}\n{err}")
-        return subprocess.CompletedProcess(process.args, process.returncode, out, own_words(err))
+        lost = aborted(process.returncode, err) and "KeyboardInterrupt" in err
+        code = -signal.SIGINT if lost else process.returncode
+        return subprocess.CompletedProcess(process.args, code, out, own_words(err))
 
     def processes(self) -> dict[int, str]:
         """Give the living processes of this home, started by whomever, and their commands."""
