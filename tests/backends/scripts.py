@@ -212,7 +212,8 @@ class Scripts:
         return {
             path
             for folder in (self.cwd, self.home, self.tmp)
-            for path in folder.rglob("*")
+            for inner, _, names in os.walk(folder)  # which folders that go meanwhile do not stop
+            for path in (Path(inner, name) for name in names)
             if path.is_file() and path.suffix != ".pyc" and path.suffix not in _LOCKS
         }
 
