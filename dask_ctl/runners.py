@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
-import logging
-import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
+from dask_ctl.ending import end_process
 from dask_ctl.exceptions import BackendError
 from dask_ctl.signature import inherits
 
@@ -74,15 +72,4 @@ def ranks_exit_quietly() -> Iterator[Callable[[], bool]]:
 
 
 def _end_process(*_: object) -> NoReturn:
-    """End the process with exit code 0, as `sys.exit` does but for the interpreter's own end.
-
-    The event loop still runs in its thread, which Python then ends by force wherever it is:
-    about one rank in a hundred, on a busy machine, aborted with "exception not rethrown"
-    and exit code 134, which srun passes on.
-    """
-    atexit._run_exitfuncs()  # noqa: SLF001
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, OSError, ValueError):  # none, broken or closed
-            stream.flush()
-    os._exit(0)
+    end_process(0)

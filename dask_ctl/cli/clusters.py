@@ -125,21 +125,33 @@ def run(
     from dask_ctl.command import create_for, require_program, run_with
 
     require_program(command)
-    if name is not None:
-        if spec or file or settings:
-            raise click.UsageError("--name takes a running cluster as it is; leave out the spec")
-        from dask_ctl.lifecycle import get_cluster
+    if name is not None and (spec or file or settings):
+        raise click.UsageError("--name takes a running cluster as it is; leave out the spec")
+    with _code_kept():
+        if name is not None:
+            from dask_ctl.lifecycle import get_cluster
 
-        with _progress(f"connecting to {name}"):
-            made = get_cluster(name)
-    else:
-        resolved = resolved_from(spec, file, settings, local_fallback=local_fallback)
-        click.echo(f"creating {resolved.spec.target} from {resolved.origin}", err=True)
+            with _progress(f"connecting to {name}"):
+                made = get_cluster(name)
+        else:
+            resolved = resolved_from(spec, file, settings, local_fallback=local_fallback)
+            click.echo(f"creating {resolved.spec.target} from {resolved.origin}", err=True)
+            with _undone():
+                made = create_for(resolved)
         with _undone():
-            made = create_for(resolved)
-    with _undone():
-        code = run_with(made, command)
-    sys.exit(code)
+            code = run_with(made, command)
+        sys.exit(code)
+
+
+@contextmanager
+def _code_kept() -> Iterator[None]:
+    """Exit with the code of the body, whatever its threads do meanwhile."""
+    from dask_ctl.ending import end_process
+
+    try:
+        yield
+    except SystemExit as ending:
+        end_process(ending.code if isinstance(ending.code, int) else 0)
 
 
 @click.command(name="list")
