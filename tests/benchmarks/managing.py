@@ -61,30 +61,6 @@ SCRIPT: Final = """
         print(os.getpid(), flush=True)
         sys.stdin.read()
 """
-NEW_LIST: Final = """
-    import time
-    import distributed
-    from dask_ctl import list_clusters
-
-    start = time.perf_counter()
-    found = list_clusters("schedulers")
-    assert len(found) >= 64
-    print((time.perf_counter() - start) / len(found))
-"""
-# It looks at the default port only, and connects a client to it; what it does next, to get a
-# cluster object for its table, fails on every dask that it can be imported on.
-OLDER_LIST: Final = """
-    import asyncio, time, warnings
-    warnings.simplefilter("ignore")
-    from dask_ctl.proxy import discover
-
-    async def names():
-        return [name async for name in discover()]
-
-    start = time.perf_counter()
-    assert len(asyncio.run(names())) == 1
-    print(time.perf_counter() - start)
-"""
 HUNG: Final = """
     import time
 
@@ -108,14 +84,17 @@ def benchmark_list(folder: Path) -> None:
 
     ours, theirs = in_turn(running("list"), running("--help"), rounds=30)
     report("dask cluster list, nothing running / dask cluster --help", ours, theirs, 1.3)
-    older = older_tool(folder / "older")
+    older = older_tool(folder / "older")  # it looks at the default port only
     with started(SCHEDULERS, str(MANY), "0"), started(SCHEDULERS, "1", "8786", python=older):
         ours, theirs = in_turn(
-            lambda: float(child("-S", "-c", textwrap.dedent(NEW_LIST), path=here)),
-            lambda: float(child("-c", textwrap.dedent(OLDER_LIST), python=older)),
+            running("list"),
+            lambda: timed(
+                lambda: child("-W", "ignore", "-m", "dask", "cluster", "list", python=older)
+            ),
             rounds=10,
         )
-        report(f"time per scheduler, {MANY} of them / older tool", ours, theirs, 0.1)
+        share = ours / (MANY + 1)
+        report(f"list per scheduler, {MANY} of them / older tool, one", share, theirs, 0.1)
         with started(SILENT) as port:
             plugin(here)
             hung = f"['tcp://127.0.0.1:{port}']"
