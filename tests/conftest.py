@@ -51,7 +51,8 @@ def own_words(stderr: str) -> str:
 
 def aborted(returncode: int, stderr: str) -> bool:
     """Whether a script has ended so itself: it has run to its end, and only its code is lost."""
-    return returncode == -signal.SIGABRT and ABORTED in stderr
+    # srun and a shell pass a signal on as a code.
+    return returncode in (-signal.SIGABRT, 128 + signal.SIGABRT) and ABORTED in stderr
 
 
 def require_package(module: str, distribution: str) -> ModuleType:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.backends.batch import BatchSystem
 from tests.backends.daemons import free_ports, output
 from tests.backends.scripts import wait_until
-from tests.conftest import own_words
+from tests.conftest import aborted, own_words
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scancel", "sinfo", "squeue", "srun")
 INSTALL = "apt-get install -y --no-install-recommends slurm-wlm slurmctld slurmd slurm-client munge"
@@ -89,6 +89,8 @@ class Slurm(BatchSystem):
         out, err = ((self.cwd / name).read_text() for name in ("out", "err"))
         for name in ("out", "err"):
             (self.cwd / name).unlink()
+        if aborted(int(code[1]), err):
+            return self.run_batch(command, tasks)
         return subprocess.CompletedProcess(command, int(code[1]), out, own_words(err))
 
     def queue(self) -> list[str]:
