@@ -23,7 +23,7 @@ import dask.config
 
 from dask_ctl import methods as built_in
 from dask_ctl import settings
-from dask_ctl.exceptions import DaskCtlError, DiscoveryError, InvalidSpecError
+from dask_ctl.exceptions import DaskCtlError, DiscoveryError, InvalidSpecError, reason
 from dask_ctl.loops import Daemons
 from dask_ctl.reach import Found, Reach, has_from_name
 from dask_ctl.spec import did_you_mean
@@ -346,9 +346,3 @@ class _Run:
             tell("failed", result=self.method.failed(reason(error)))
         tell("listed")
         await asyncio.gather(*looks)
-
-
-def reason(error: BaseException) -> str:
-    """An error of somebody else's code in one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 
+def text_of(error: BaseException) -> str:
+    """What an error of somebody else's code says, in one line; its class if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def reason(error: BaseException) -> str:
+    """The same with the class before it."""
+    name = type(error).__name__
+    return f"{name}: {text_of(error)}" if str(error).strip() else name
+
+
 class DaskCtlError(Exception):
     """Base of all errors that dask_ctl raises.
 

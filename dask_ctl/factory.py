@@ -12,7 +12,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from dask_ctl import check, closing, credentials, interrupts, jobs, kubernetes
-from dask_ctl.exceptions import BackendError, DaskCtlError, DaskCtlWarning, InvalidSpecError
+from dask_ctl.exceptions import (
+    BackendError,
+    DaskCtlError,
+    DaskCtlWarning,
+    InvalidSpecError,
+    text_of,
+)
 from dask_ctl.loops import settled
 from dask_ctl.main_module import leave_unguarded_script_alone
 from dask_ctl.resolved import Finding, ResolvedSpec
@@ -259,9 +265,5 @@ def _with_cause(error: BaseException) -> str:
     cause = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    text, why = _text(error), _text(cause)
+    text, why = text_of(error), text_of(cause)
     return text if why in text else f"{text.rstrip('.')}: {why}"
-
-
-def _text(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -25,8 +25,7 @@ import dask.config
 
 from dask_ctl import closing, factory, jobs, records
 from dask_ctl.control import MAX_LINE
-from dask_ctl.discovery import reason
-from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError
+from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, reason
 from dask_ctl.kubernetes import connected
 from dask_ctl.located import Located, Origin, Source, locate, merge
 from dask_ctl.reach import arguments_of, reachable, rebuildable

@@ -10,7 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dask_ctl import discovery, methods, records, schedulers, settings
-from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, NoSuchClusterError
+from dask_ctl.exceptions import (
+    BackendError,
+    DaskCtlError,
+    InvalidSpecError,
+    NoSuchClusterError,
+    reason,
+)
 from dask_ctl.loops import settled
 from dask_ctl.reach import Found, Reach
 from dask_ctl.spec import did_you_mean
@@ -128,7 +134,7 @@ async def look(found: Found) -> ClusterInfo:
     except TimeoutError:
         return _info(found, status=f"unreachable: no answer within {timeout:g} s")
     except Exception as error:  # noqa: BLE001 -- whatever a class raises
-        return _info(found, status=f"unreachable: {discovery.reason(error)}")
+        return _info(found, status=f"unreachable: {reason(error)}")
 
 
 async def _looked(found: Found, timeout: float) -> ClusterInfo:
@@ -242,7 +248,7 @@ async def find(name: str) -> Found:
             identity = await schedulers.identity(name, settings.discovery_timeout())
         except OSError as error:
             raise NoSuchClusterError(
-                f"no scheduler answers at {name}: {discovery.reason(error)}",
+                f"no scheduler answers at {name}: {reason(error)}",
                 remedy="see: dask cluster list",
             ) from None
         return methods.at(name, identity)

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
-from dask_ctl import control, discovery, jobs, records, settings
-from dask_ctl.exceptions import BackendError, DaskCtlError, NoSuchClusterError
+from dask_ctl import control, jobs, records, settings
+from dask_ctl.exceptions import BackendError, DaskCtlError, NoSuchClusterError, reason
 from dask_ctl.inventory import find, living, look
 from dask_ctl.loops import run, settled
 from dask_ctl.reach import Found
@@ -144,7 +144,7 @@ async def _resize(name: str, verb: str, call: Callable[[Any], Any]) -> Found:
         raise
     except Exception as error:
         raise BackendError(
-            f"{found.reach.target} cannot {verb} {name!r}: {discovery.reason(error)}",
+            f"{found.reach.target} cannot {verb} {name!r}: {reason(error)}",
             remedy="see its documentation",
         ) from error
     finally:

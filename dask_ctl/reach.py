@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from dask_ctl import kubernetes
-from dask_ctl.exceptions import BackendError, DaskCtlError
+from dask_ctl.exceptions import BackendError, DaskCtlError, text_of
 from dask_ctl.located import Located, Origin, Source, locate, merge
 from dask_ctl.records import Record
 from dask_ctl.resolved import looks_secret, masked
@@ -217,9 +217,8 @@ client = Client(cluster)
 
 def failed(reach: Reach, error: BaseException) -> BackendError:
     """The error of a cluster that cannot be reached."""
-    text = " ".join(str(error).split()) or type(error).__name__
     return BackendError(
-        f"{reach.target} cannot reach {reach.name!r}: {text}",
+        f"{reach.target} cannot reach {reach.name!r}: {text_of(error)}",
         remedy="see whether it still runs, and that its service can be reached from here",
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, get_type_hints
 
-from dask_ctl.exceptions import BackendError, InvalidSpecError
+from dask_ctl.exceptions import BackendError, InvalidSpecError, reason
 from dask_ctl.located import Located, Origin
 from dask_ctl.runners import is_runner
 from dask_ctl.spec import did_you_mean
@@ -119,7 +119,7 @@ def _import_failed(module: str, origin: Origin, error: Exception) -> BackendErro
     missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
     package = (missing or module).partition(".")[0]
     if missing is None:
-        problem, remedy = f"importing {module} failed: {_line(error)}", "see if the package works"
+        problem, remedy = f"importing {module} failed: {reason(error)}", "see if the package works"
     elif package in DISTRIBUTIONS and missing == package:
         problem, remedy = (
             f"module {module!r} is not installed",
@@ -132,11 +132,6 @@ def _import_failed(module: str, origin: Origin, error: Exception) -> BackendErro
         problem = f"importing {module} failed: there is no module {missing!r}"
         remedy = "install what it needs"
     return BackendError(problem, remedy=remedy, origin=origin, key="module")
-
-
-def _line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 @contextmanager
