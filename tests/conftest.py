@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -37,16 +38,21 @@ def unavailable(reason: str, install: str) -> NoReturn:
 
 
 ABORTED = "FATAL: exception not rethrown\n"
+_LOST_HEARTBEAT = re.compile(
+    r".*Failed to communicate with scheduler during heartbeat\.\n"
+    r"(?:(?:\n.* exception.*:\n\n)?Traceback \(most recent call last\):\n(?: .*\n)+\S.*\n)+"
+)
 
 
 def own_words(stderr: str) -> str:
-    """What a script and its workers said on stderr, without the C library's word of their end.
+    """What a script and its workers said on stderr, without two that are not of their making.
 
     Python 3.11 ends daemon threads at exit by unwinding them, and where that meets C++ the
     C library aborts the process. That happens to about one process in a hundred, after its
-    work, under any cluster.
+    work, under any cluster. And where a worker sends its heartbeat just as its scheduler
+    closes, distributed logs the error that it goes on from.
     """
-    return stderr.replace(ABORTED, "")
+    return _LOST_HEARTBEAT.sub("", stderr.replace(ABORTED, ""))
 
 
 def aborted(returncode: int, stderr: str) -> bool:
