@@ -130,12 +130,8 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         ) from None
     for signalnum in _FORWARDED:
         signal.signal(signalnum, lambda number, _: _forward(process, number))
-    while True:
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            continue
-        return code if code >= 0 else 128 - code
+    code = process.wait()
+    return code if code >= 0 else 128 - code
 
 
 def _forward(process: subprocess.Popen[bytes], signalnum: int) -> None:
@@ -147,6 +143,6 @@ def _forward(process: subprocess.Popen[bytes], signalnum: int) -> None:
 
 def _in_foreground() -> bool:
     try:
-        return os.tcgetpgrp(sys.__stdin__.fileno()) == os.getpgrp()  # type: ignore[union-attr]
-    except (OSError, ValueError, AttributeError):
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:  # no terminal
         return False

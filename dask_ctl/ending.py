@@ -22,7 +22,7 @@ def end_process(code: int) -> NoReturn:
     code : int
         The exit code.
     """
-    atexit._run_exitfuncs()  # noqa: SLF001
+    atexit._run_exitfuncs()  # noqa: SLF001 -- there is no public way
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # none, broken or closed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from dask_ctl.exceptions import (
     reason,
 )
 from dask_ctl.loops import settled
-from dask_ctl.reach import Found, Reach
+from dask_ctl.reach import Found
 from dask_ctl.spec import did_you_mean
 
 
@@ -62,9 +62,8 @@ class ClusterInfo:
 
     def as_dict(self) -> dict[str, Any]:
         """The cluster for a machine to read."""
-        found = asdict(replace(self, details={}))
-        del found["details"]
-        return found
+        names = [each.name for each in fields(self) if each.name != "details"]
+        return {name: getattr(self, name) for name in names}
 
 
 async def everything(
@@ -89,11 +88,9 @@ async def everything(
             problems.append(event)
             continue
         found, info = event
-        timeout = settings.discovery_timeout()
-        info = info or _info(found, status=f"unreachable: no answer within {timeout:g} s")
+        info = info or _unanswered(found)
         if found.record is not None and found.record.orphaned and info.status != "orphaned":
-            problem = _bury(found.record)
-            problems.append(problem)
+            problems.append(_bury(found.record))
         else:
             rows.append((found, info))
     infos = list(_once(rows))
@@ -104,25 +101,18 @@ def _once(rows: list[tuple[Found, ClusterInfo]]) -> Iterable[ClusterInfo]:
     """Each cluster once: what its record says goes before what another method finds."""
     recorded = [(found, info) for found, info in rows if found.record is not None]
     addresses = {info.address for _, info in recorded if info.address}
-    reached = {(found.reach.target, found.reach.name) for found, _ in recorded}
+    reached = {(found.reach.class_name, found.reach.name) for found, _ in recorded}
     seen = set()
     # What was asked for by its address goes before what was found by looking around.
     for found, info in sorted(rows, key=lambda row: row[0].identity is not None):
         # A scheduler has more than one address: tcp://localhost:8786, tcp://127.0.0.1:8786
         scheduler = info.details.get("id") or (found.discovery, found.name)
-        double = info.address in addresses or scheduler in seen or _same_target(found, reached)
+        same = (found.reach.class_name, found.reach.name) in reached
+        double = info.address in addresses or scheduler in seen or same
         if found.record is None and _by_address(found):
             seen.add(scheduler)
         if found.record is not None or not double:
             yield info
-
-
-def _same_target(found: Found, reached: set[tuple[str, str]]) -> bool:
-    class_name = found.reach.class_name
-    return any(
-        name == found.reach.name and target.rpartition(".")[2] == class_name
-        for target, name in reached
-    )
 
 
 async def look(found: Found) -> ClusterInfo:
@@ -132,7 +122,7 @@ async def look(found: Found) -> ClusterInfo:
         async with asyncio.timeout(timeout):
             return await _looked(found, timeout)
     except TimeoutError:
-        return _info(found, status=f"unreachable: no answer within {timeout:g} s")
+        return _unanswered(found)
     except Exception as error:  # noqa: BLE001 -- whatever a class raises
         return _info(found, status=f"unreachable: {reason(error)}")
 
@@ -181,6 +171,11 @@ def _of_identity(found: Found, identity: Any) -> ClusterInfo:
     return info
 
 
+def _unanswered(found: Found) -> ClusterInfo:
+    timeout = settings.discovery_timeout()
+    return _info(found, status=f"unreachable: no answer within {timeout:g} s")
+
+
 def _info(found: Found, **known: Any) -> ClusterInfo:
     record = found.record
     by_address = _by_address(found)
@@ -197,7 +192,7 @@ def _info(found: Found, **known: Any) -> ClusterInfo:
 
 
 def _by_address(found: Found) -> bool:
-    return found.record is None and found.reach.module == "dask_ctl.proxy"
+    return found.record is None and found.reach.by_address
 
 
 def _bury(record: records.Record) -> DaskCtlError:
@@ -321,8 +316,7 @@ async def living(name: str) -> Found:
                 raise problem
             raise NoSuchClusterError(problem.problem, remedy=problem.remedy, origin=problem.origin)
         assert record.address is not None  # noqa: S101 -- it answers there
-        reach = Reach(module="dask_ctl.proxy", class_name="ProxyCluster", name=record.address)
-        return replace(found, reach=reach)
+        return replace(found, reach=methods.at(record.address).reach)
     return found
 
 

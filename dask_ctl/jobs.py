@@ -91,7 +91,7 @@ def adapting(cluster: Any, options: Mapping[str, Any]) -> dict[str, Any]:
         ``adapt`` of the spec.
     """
     workers = len((getattr(cluster, "new_spec", None) or {}).get("group", ()))
-    if workers < 2 or not _has_jobs(type(cluster)):  # noqa: PLR2004
+    if workers <= 1 or not _has_jobs(type(cluster)):
         return dict(options)
     from distributed import Adaptive
 

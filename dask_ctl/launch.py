@@ -75,7 +75,7 @@ class Launch:
             ) from None
         self._log = log
         stdin = self._process.stdin
-        assert stdin is not None  # noqa: S101
+        assert stdin is not None  # noqa: S101 -- it is a pipe
         with suppress(BrokenPipeError), stdin:  # it ended, and says why
             stdin.write(pickle.dumps(tree))
 
@@ -114,7 +114,7 @@ class Launch:
 
     def _events(self, deadline: float | None) -> Iterator[dict[str, Any]]:
         stdout = self._process.stdout
-        assert stdout is not None  # noqa: S101
+        assert stdout is not None  # noqa: S101 -- it is a pipe
         with selectors.DefaultSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
             while True:

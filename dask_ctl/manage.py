@@ -214,7 +214,7 @@ async def delete(name: str, timeout: float = DELETE_TIMEOUT) -> None:
     if record is None:
         await asyncio.to_thread(found.reach.delete)
     elif record.host is None:
-        if found.reach.module != "dask_ctl.proxy":  # that one is only forgotten
+        if not found.reach.by_address:  # that one is only forgotten
             with suppress(NoSuchClusterError):  # somebody else has deleted it
                 await asyncio.to_thread(found.reach.delete)
         records.remove(name)
@@ -225,7 +225,7 @@ async def delete(name: str, timeout: float = DELETE_TIMEOUT) -> None:
 
 
 async def _end_host(record: records.Record, deadline: float) -> None:
-    assert record.host is not None  # noqa: S101
+    assert record.host is not None  # noqa: S101 -- whose end this is
     if record.host.port is None and not record.host.elsewhere:
         record.host.terminate()
     else:
@@ -240,7 +240,7 @@ async def _end_host(record: records.Record, deadline: float) -> None:
 
 async def _end_orphan(found: Found, deadline: float) -> None:
     record = found.record
-    assert record is not None  # noqa: S101
+    assert record is not None  # noqa: S101 -- an orphan has one
     if (await look(found)).status == "orphaned":
         from distributed import rpc
 

@@ -14,7 +14,7 @@ from dask_ctl import kubernetes
 from dask_ctl.exceptions import BackendError, DaskCtlError, text_of
 from dask_ctl.located import Located, Origin, Source, locate, merge
 from dask_ctl.records import Record
-from dask_ctl.resolved import looks_secret, masked
+from dask_ctl.resolved import masked
 from dask_ctl.signature import inherits
 from dask_ctl.target import load
 from dask_ctl.variables import expand
@@ -53,6 +53,11 @@ class Reach:
     def target(self) -> str:
         """The class by its full name."""
         return f"{self.module}.{self.class_name}"
+
+    @property
+    def by_address(self) -> bool:
+        """Whether it attaches to a scheduler by its address, whoever started that."""
+        return self.module == _PROXY[0]
 
     def load(self) -> Any:
         """The class, imported.
@@ -286,11 +291,7 @@ def arguments_of(cluster: Any, kwargs: Located | None) -> dict[str, Any]:
 
 def _written(given: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     found = {name: given[name] for name in names if given.get(name) is not None}
-    return {
-        name: value
-        for name, value in found.items()
-        if masked(value, name) == value and not (looks_secret(name) and value is None)
-    }
+    return {name: value for name, value in found.items() if masked(value, name) == value}
 
 
 def _paths(security: Mapping[str, Any]) -> dict[str, Any]:
