@@ -23,23 +23,11 @@ from tests.backends.scripts import (
     ASYNCHRONOUS,
     SCRIPT,
     WORK_FOR_EVER,
+    Moment,
     Scripts,
     wait_until,
 )
 from tests.conftest import ROOT, unavailable
-
-# A preload of the scheduler: it says that the scheduler starts, and holds it until it may go on.
-HELD_SCHEDULER = """
-import asyncio
-from pathlib import Path
-
-async def dask_setup(scheduler):
-    Path("starting").touch()
-    while not Path("go-on").exists():
-        await asyncio.sleep(0.01)
-    Path("starting").unlink()
-    Path("go-on").unlink()
-"""
 
 WAIT_TO_GO_ON = """
 import pathlib, time
@@ -77,12 +65,6 @@ class BatchSystem(Scripts, ABC):
         self.change_spec(scale=jobs * spec["kwargs"]["processes"])
 
 
-def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Press Ctrl-C in the terminal of `process`, and wait for its end."""
-    os.killpg(process.pid, signal.SIGINT)
-    return process.communicate(timeout=60)
-
-
 class ClusterOfJobs:
     """The announcement's script, whose workers are jobs; the fixture sees that none is left."""
 
@@ -112,8 +94,8 @@ class ClusterOfJobs:
         assert process.stdout.readline() == ANSWER
         wait_until(lambda: not batch.queue(), "no job is left")
         (batch.cwd / "go-on").touch()
-        out, err = process.communicate(timeout=60)
-        assert (out, err, process.returncode) == ("", "", 0), err
+        run = batch.finished(process)
+        assert (run.stdout, run.stderr, run.returncode) == ("", "", 0), run.stderr
 
     @pytest.mark.parametrize(
         ("end", "code", "last"),
@@ -135,8 +117,8 @@ class ClusterOfJobs:
         states = ["PENDING", "RUNNING", "RUNNING"]
         wait_until(lambda: sorted(batch.queue()) == states, "two jobs run and one waits")
         (batch.cwd / "go-on").touch()
-        out, err = process.communicate(timeout=60)
-        assert (out, err, process.returncode) == (ANSWER, "", 0), err
+        run = batch.finished(process)
+        assert (run.stdout, run.stderr, run.returncode) == (ANSWER, "", 0), run.stderr
 
     def test_interrupt_during_work_cancels_running_and_pending_jobs(
         self, batch: BatchSystem
@@ -155,15 +137,10 @@ class ClusterOfJobs:
         self, batch: BatchSystem, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Ctrl-C inside ``create_cluster`` ends the script, and no job is ever submitted."""
-        (batch.cwd / "held.py").write_text(HELD_SCHEDULER)
-        monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__SCHEDULER_OPTIONS__PRELOAD", "held.py")
-        process = batch.start(sys.executable, SCRIPT)
-        wait_until((batch.cwd / "starting").exists, "the scheduler starts")
-        os.killpg(process.pid, signal.SIGINT)
-        (batch.cwd / "go-on").touch()
-        out, err = process.communicate(timeout=60)
-        assert (out, process.returncode) == ("", -signal.SIGINT)
-        assert err.splitlines()[-1] == "KeyboardInterrupt", err
+        held = batch.hold("scheduler", monkeypatch)
+        run = batch.interrupt(batch.start(sys.executable, SCRIPT), held)
+        assert (run.stdout, run.returncode) == ("", -signal.SIGINT), run.stderr
+        assert run.stderr.splitlines()[-1] == "KeyboardInterrupt", run.stderr
 
     @pytest.mark.parametrize("asynchronous", [False, True])
     def test_interrupt_while_jobs_are_submitted(
@@ -174,11 +151,10 @@ class ClusterOfJobs:
         process = batch.start(
             sys.executable, ASYNCHRONOUS if asynchronous else batch.longer(WORK_FOR_EVER)
         )
-        wait_until(batch.queue, "the first job is queued")
-        _, err = interrupt(process)
+        run = batch.interrupt(process, Moment(batch.queue))  # the first job is queued
         # Where the script is by then is chance, and its client may have more to say; the fixture
         # sees to it that no job is left.
-        assert "KeyboardInterrupt" in err.splitlines(), err
+        assert "KeyboardInterrupt" in run.stderr.splitlines(), run.stderr
 
     @pytest.mark.parametrize("asynchronous", [False, True])
     def test_refused_jobs_are_an_error_that_says_why(

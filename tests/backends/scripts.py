@@ -141,16 +141,40 @@ class Scripts:
         timeout : float
             How long it may take, in seconds; a command that takes longer is killed.
         """
-        process = self.start(*command)
+        run = self._ended(self.start(*command), timeout)
+        if aborted(run.returncode, run.stderr) and command[: len(DASK_CLUSTER)] != DASK_CLUSTER:
+            return self.run(*command, timeout=timeout)
+        run.stderr = own_words(run.stderr)
+        return run
+
+    def finished(
+        self, process: subprocess.Popen[str], timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Wait for the end of a command that was started; where its code was lost, tell it.
+
+        Parameters
+        ----------
+        process : Popen
+            The command, as `start` gives it.
+        timeout : float
+            How long it may take, in seconds; a command that takes longer is killed.
+        """
+        run = self._ended(process, timeout)
+        if aborted(run.returncode, run.stderr):
+            run.returncode = -signal.SIGINT if "KeyboardInterrupt" in run.stderr else 0
+        run.stderr = own_words(run.stderr)
+        return run
+
+    def _ended(
+        self, process: subprocess.Popen[str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             self.kill_all()
             out, err = process.communicate()
-            pytest.fail(f"not done after {timeout:g} s: {command}\n{out}\n{err}")
-        if aborted(process.returncode, err) and command[: len(DASK_CLUSTER)] != DASK_CLUSTER:
-            return self.run(*command, timeout=timeout)
-        return subprocess.CompletedProcess(command, process.returncode, out, own_words(err))
+            pytest.fail(f"not done after {timeout:g} s: {process.args}\n{out}\n{err}")
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def python(self, script: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a script with Python to its end."""
@@ -179,15 +203,7 @@ class Scripts:
         assert process.poll() is None, process.communicate()
         os.killpg(process.pid, signal.SIGINT)
         moment.let_go()
-        try:
-            out, err = process.communicate(timeout=60)
-        except subprocess.TimeoutExpired:
-            self.kill_all()
-            out, err = process.communicate()
-            pytest.fail(f"not done 60 s after Ctrl-C: {process.args}\n{out}\n{err}")
-        lost = aborted(process.returncode, err) and "KeyboardInterrupt" in err
-        code = -signal.SIGINT if lost else process.returncode
-        return subprocess.CompletedProcess(process.args, code, out, own_words(err))
+        return self.finished(process)
 
     def processes(self) -> dict[int, str]:
         """Give the living processes of this home, started by whomever, and their commands."""

@@ -134,8 +134,8 @@ class TestKubernetes(Scalable):
             run = backend.interrupt(process, Moment(connecting.exists, let_go))
             assert (run.stdout, run.returncode) == ("", -signal.SIGINT), run.stderr
         ready.unlink()
-        out, err = first.communicate(timeout=60)
-        assert (out, err, first.returncode) == (f"{ANSWER}8\n", "", 0)
+        run = backend.finished(first)
+        assert (run.stdout, run.stderr, run.returncode) == (f"{ANSWER}8\n", "", 0)
 
     def test_kept_for_later(
         self, backend: Scripts, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch

@@ -64,10 +64,9 @@ def test_interrupt_during_work(mpi: Scripts) -> None:
 
 def test_two_runs_at_a_time(mpi: Scripts) -> None:
     """Two runs side by side in one folder are two clusters."""
-    runs = [mpi.start(*ranks(3), SCRIPT) for _ in range(2)]
-    for run in runs:
-        out, err = run.communicate(timeout=90)
-        assert (out, run.returncode) == (ANSWER, 0), err
+    started = [mpi.start(*ranks(3), SCRIPT) for _ in range(2)]
+    for run in [mpi.finished(process, timeout=90) for process in started]:
+        assert (run.stdout, run.returncode) == (ANSWER, 0), run.stderr
 
 
 def test_without_mpirun_says_what_to_do(mpi: Scripts) -> None:
