@@ -27,7 +27,6 @@ class TestGateway(Scalable):
 
     small: ClassVar[dict[str, int]] = {}
     package = "dask-gateway"
-    pairs = 5
 
     @pytest.fixture
     def backend(self, gateway: Server, scripts: Scripts) -> Scripts:

@@ -32,7 +32,6 @@ class TestProcesses(OnThisMachine):
 
 class TestThreads(OnThisMachine):
     example = "local-threads"
-    pairs = 31
 
 
 class TestJobs(OnThisMachine):

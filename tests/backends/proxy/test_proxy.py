@@ -29,7 +29,6 @@ class TestProxy(FixedSize):
     """Neither the end of a script nor Ctrl-C ends what somebody else started."""
 
     nowhere: ClassVar[dict[str, str]] = {"ADDRESS": "tcp://127.0.0.1:1"}
-    pairs = 31
     # The worker goes on after the script, and so does its task.
     work = WORK_FOR_EVER.replace("3600", "15")
 
