@@ -203,7 +203,7 @@ def _bury(record: records.Record) -> DaskCtlError:
             f"jobs may be queued: {', '.join(record.jobs)}",
             remedy=f"to cancel them: dask cluster delete {record.name}",
         )
-    last = _last_line(record)
+    last = records.last_words(record.log)
     try:
         records.remove(record.name)
     except BackendError as error:
@@ -218,16 +218,6 @@ def _bury(record: records.Record) -> DaskCtlError:
         f"left; it logged last: {last}",
         remedy="create it again",
     )
-
-
-def _last_line(record: records.Record) -> str:
-    try:
-        lines = record.log.read_text(errors="replace").splitlines()
-    except OSError:
-        return "nothing"
-    # Python's own tracker says something once its parent was killed, and goes on indented.
-    said = (line for line in reversed(lines) if line.strip() and not line.startswith(" "))
-    return next((line for line in said if "resource_tracker" not in line), "nothing")
 
 
 async def find(name: str) -> Found:

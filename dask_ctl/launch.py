@@ -58,34 +58,23 @@ class Launch:
     def __init__(self, name: str, tree: Located) -> None:
         self.name, self.released, self._recorded = name, False, False
         records.check_name(name)
-        self._refuse_taken()
+        with suppress(NoSuchClusterError):
+            records.read(name)
+            raise records.taken(name)
         log = records.prepare_folder() / f"{name}.log"
-        try:
-            with open(log, "ab", opener=_private) as stderr:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "dask_ctl.host", name],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=stderr,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            raise BackendError(
-                f"cannot be written: {error.strerror}", remedy=records.REMEDY, origin=log
-            ) from None
+        with records.writing(log), open(log, "ab", opener=_private) as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "dask_ctl.host", name],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
+            )
         self._log = log
         stdin = self._process.stdin
         assert stdin is not None  # noqa: S101 -- it is a pipe
         with suppress(BrokenPipeError), stdin:  # it ended, and says why
             stdin.write(pickle.dumps(tree))
-
-    def _refuse_taken(self) -> None:
-        with suppress(NoSuchClusterError):
-            records.read(self.name)
-            raise InvalidSpecError(
-                f"there is a cluster {self.name!r} already",
-                remedy=f"choose another --name, or: dask cluster delete {self.name}",
-            )
 
     def until(self, event: str, deadline: float | None) -> None:
         """Wait until the process has said `event`.
@@ -108,7 +97,7 @@ class Launch:
             if event in said:
                 return
         raise BackendError(
-            f"creating cluster {self.name!r} ended without a word: {self._last_words()}",
+            f"creating cluster {self.name!r} ended without a word: {records.last_words(self._log)}",
             remedy="see whether its class works when it is called directly",
         )
 
@@ -122,7 +111,7 @@ class Launch:
                 if not selector.select(left):
                     raise BackendError(
                         f"cluster {self.name!r} was not there in time; it said: "
-                        f"{self._last_words()}",
+                        f"{records.last_words(self._log)}",
                         remedy="give it more --timeout",
                     )
                 line = stdout.readline()
@@ -165,13 +154,6 @@ class Launch:
             self._log.unlink(missing_ok=True)
         elif self._recorded:  # killed, or a cluster that needs no process
             run(delete(self.name))
-
-    def _last_words(self) -> str:
-        try:
-            lines = self._log.read_text(errors="replace").split("\n")
-        except OSError:
-            lines = []
-        return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
 
 
 def _private(path: str, flags: int) -> int:

@@ -85,7 +85,13 @@ def logs(name: str, *, follow: bool) -> Iterator[str]:
 
 
 def _log_of_host(record: records.Record, *, follow: bool) -> Iterator[str]:
-    with record.log.open(encoding="utf-8", errors="replace") as file:
+    try:
+        file = record.log.open(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise BackendError(
+            f"cannot be read: {error.strerror}", remedy="see who owns it", origin=record.log
+        ) from None
+    with file:
         while True:
             ended = record.name not in records.names() or record.orphaned
             while text := file.read(2**16):
@@ -176,6 +182,7 @@ async def until_workers(
     found = replace(found, identity=None)
     last = None
     while True:
+        began = time.monotonic()
         info = await look(found)
         if info.workers is not None and info.workers != last:
             last = info.workers
@@ -188,7 +195,8 @@ async def until_workers(
                 "were asked for",
                 remedy=f"wait longer with --timeout, or see: dask cluster logs {found.name}",
             )
-        await asyncio.sleep(_POLL)
+        # Where a look is costly, such as through a port forward, they are fewer.
+        await asyncio.sleep(max(_POLL, time.monotonic() - began))
 
 
 async def delete(name: str, timeout: float = DELETE_TIMEOUT) -> None:

@@ -12,17 +12,17 @@ import re
 import secrets
 import signal
 import stat
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, NoSuchClusterError
+from dask_ctl.files import written_beside
 
 VERSION: Final = 1
-REMEDY: Final = (
+_REMEDY: Final = (
     "clusters of the command line are recorded there: make room, or set XDG_STATE_HOME to a "
     "folder of yours"
 )
@@ -158,7 +158,7 @@ def prepare_folder() -> Path:
         If it cannot be made, or belongs to somebody else.
     """
     path = folder()
-    with _writing(path):
+    with writing(path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.stat()
         if hasattr(os, "getuid") and found.st_uid != os.getuid():
@@ -183,14 +183,19 @@ def add(record: Record) -> None:
     """
     prepare_folder()
     path = _path(record.name)
-    with _written(record, path) as written:
+    with writing(path), written_beside(path, _text(record)) as written:
         try:
             os.link(written, path)  # all of it at once, and never over another
         except FileExistsError:
-            raise InvalidSpecError(
-                f"there is a cluster {record.name!r} already",
-                remedy=f"choose another --name, or: dask cluster delete {record.name}",
-            ) from None
+            raise taken(record.name) from None
+
+
+def taken(name: str) -> InvalidSpecError:
+    """The error that there is a cluster of a name already."""
+    return InvalidSpecError(
+        f"there is a cluster {name!r} already",
+        remedy=f"choose another --name, or: dask cluster delete {name}",
+    )
 
 
 def update(record: Record) -> None:
@@ -202,7 +207,7 @@ def update(record: Record) -> None:
         If it cannot be written; the old record stays.
     """
     path = _path(record.name)
-    with _written(record, path) as written:
+    with writing(path), written_beside(path, _text(record)) as written:
         os.replace(written, path)
 
 
@@ -215,7 +220,7 @@ def remove(name: str) -> None:
         If they cannot be removed.
     """
     for path in (_path(name).with_suffix(".log"), _path(name)):
-        with _writing(path):
+        with writing(path):
             path.unlink(missing_ok=True)
 
 
@@ -284,31 +289,31 @@ def _path(name: str) -> Path:
 
 
 @contextmanager
-def _written(record: Record, path: Path) -> Iterator[str]:
-    """A temporary file beside `path` that holds the whole record."""
-    with _writing(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")  # 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({"version": VERSION, **asdict(record)}, file, default=str)
-                file.flush()
-                os.fsync(file.fileno())
-            yield name
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(name)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Raise `BackendError` where the body cannot write."""
     try:
         yield
     except OSError as error:
         raise BackendError(
             f"cannot be written: {error.strerror or error}",
-            remedy=REMEDY,
+            remedy=_REMEDY,
             origin=path,
         ) from None
+
+
+def last_words(log: Path) -> str:
+    """What a host has logged last."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return "nothing"
+    # Python's own tracker says something once its parent was killed, and goes on indented.
+    said = (line for line in reversed(lines) if line.strip() and not line.startswith(" "))
+    return next((line for line in said if "resource_tracker" not in line), "nothing")
+
+
+def _text(record: Record) -> str:
+    return json.dumps({"version": VERSION, **asdict(record)}, default=str)
 
 
 def _started(pid: int) -> float | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ import yaml
 from dask_ctl.defaults import NAMESPACE
 from dask_ctl.document import read
 from dask_ctl.exceptions import BackendError, InvalidSpecError
+from dask_ctl.files import written_beside
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")  # of the files that dask reads
 # What PyYAML raises, also for `!!bool x`, `!!timestamp x` and what is nested too deeply.
@@ -210,14 +210,6 @@ def _replace(path: Path, text: str) -> None:
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".new")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, mode)
-        os.replace(name, target)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(name)
+    with written_beside(target, text) as written:
+        os.chmod(written, mode)
+        os.replace(written, target)

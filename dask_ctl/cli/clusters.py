@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -176,7 +175,7 @@ def list_(*, method: str | None, output: str) -> None:
     else:
         click.echo("No clusters found. To create one: dask cluster create", err=True)
     failed = [problem.exit_code for problem in problems if isinstance(problem, DiscoveryError)]
-    _leave(failed[0] if method and failed else 0)
+    sys.exit(failed[0] if method and failed else 0)
 
 
 def _row(info: Any) -> tuple[str, ...]:
@@ -218,7 +217,7 @@ def show(*, name: str, output: str) -> None:
     else:
         for line in _lines(details):
             click.echo(line)
-    _leave(0 if info.status in ("running", "starting") else 5)
+    sys.exit(0 if info.status in ("running", "starting") else 5)
 
 
 def _lines(details: dict[str, Any]) -> Iterator[str]:
@@ -259,7 +258,6 @@ def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
         with _progress(f"scaling {name} to {_workers(n)}", n) as told:
             _wait_for(found, n, time.monotonic() + timeout, told, exactly=True)
     click.echo(f"{name} has {_workers(n)}." if not no_wait else f"{name} was told.", err=True)
-    _leave(0)
 
 
 @click.command()
@@ -279,7 +277,6 @@ def adapt(*, name: str, minimum: int, maximum: int, no_wait: bool, timeout: floa
         with _progress(f"waiting for {_workers(minimum)}", minimum) as told:
             _wait_for(found, minimum, time.monotonic() + timeout, told)
     click.echo(f"{name} adapts between {minimum} and {_workers(maximum)}.", err=True)
-    _leave(0)
 
 
 @click.command()
@@ -312,7 +309,7 @@ def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: floa
             codes.append(error.exit_code)
         else:
             click.echo(f"Deleted {name}.", err=True)
-    _leave(codes[0] if codes else 0)
+    sys.exit(codes[0] if codes else 0)
 
 
 @click.command()
@@ -322,7 +319,6 @@ def snippet(*, name: str) -> None:
     from dask_ctl.lifecycle import get_snippet
 
     click.echo(get_snippet(name), nl=False)
-    _leave(0)
 
 
 @click.command()
@@ -334,7 +330,6 @@ def logs(*, name: str, follow: bool) -> None:
 
     for text in manage.logs(name, follow=follow):
         click.echo(text, nl=False)
-    _leave(0)
 
 
 COMMANDS: Final = (create, run, list_, show, scale, adapt, delete, snippet, logs)
@@ -388,17 +383,3 @@ def _wait_for(
 
     end = float("inf") if deadline is None else deadline
     loops.run(manage.until_workers(found, (n.__eq__ if exactly else n.__le__), end, told))
-
-
-def _leave(code: int) -> None:
-    """End the process, also where a discovery method still hangs in its thread."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if code or _is_hanging():
-        os._exit(code) if _is_hanging() else sys.exit(code)
-
-
-def _is_hanging() -> bool:
-    import threading
-
-    return any(thread.name.startswith("discovery ") for thread in threading.enumerate())
