@@ -37,7 +37,8 @@ pathlib.Path("go-on").unlink()
 """
 
 WAIT_UNTIL_WORKERS_ARE_GONE = """
-import time
+import sys, time
+sys.stdout.flush()
 futures.clear()
 while client.scheduler_info()["workers"]:
     time.sleep(0.1)

@@ -110,10 +110,8 @@ class Measured:
         backend: Scripts,
         busy: Callable[[], object],
         request: pytest.FixtureRequest,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """`create_cluster` takes as long as the class that it calls, and leaves as little."""
-        monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         (example,) = (
             path.parent.name
             for path in EXAMPLES.glob("*/dask-cluster.yaml")
