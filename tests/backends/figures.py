@@ -149,6 +149,5 @@ class Measured:
             "{:.2f} to {:.2f}".format(*interval(seconds["created"], seconds["called"])),
             f"{medians['loading']:.3f}",
         ]
-        names = ", ".join(sorted(f"`{path.name}`" for path in left["created"]))
-        files = f"{names}, as by the class" if names else NOTHING
+        files = "a file, as by the class" if left["created"] else NOTHING
         put(Row.of(example, request.path, REAL, self.package, *figures, files))
