@@ -192,7 +192,7 @@ class _Owner:
             limit=MAX_LINE,
         )
         host = self.record.host
-        assert host is not None  # noqa: S101 -- this process
+        assert host is not None  # noqa: S101 -- it is this process
         port = server.sockets[0].getsockname()[1]
         address = str(cluster.scheduler_address)
         self._change(status="running", address=address, host=replace(host, port=port))

@@ -227,28 +227,25 @@ async def delete(name: str, timeout: float = DELETE_TIMEOUT) -> None:
                 await asyncio.to_thread(found.reach.delete)
         records.remove(name)
     elif record.orphaned:
-        await _end_orphan(found, deadline)
+        await _end_orphan(found, record, deadline)
     else:
-        await _end_host(record, deadline)
+        await _end_host(record, record.host, deadline)
 
 
-async def _end_host(record: records.Record, deadline: float) -> None:
-    assert record.host is not None  # noqa: S101 -- whose end this is
-    if record.host.port is None and not record.host.elsewhere:
-        record.host.terminate()
+async def _end_host(record: records.Record, host: records.Host, deadline: float) -> None:
+    if host.port is None and not host.elsewhere:
+        host.terminate()
     else:
         patience = min(control.TIMEOUT, max(_POLL, deadline - time.monotonic()))
         await asyncio.to_thread(control.call, record, "close", timeout=patience)
     while record.name in records.names() and not record.orphaned:
         await _patience(deadline, f"cluster {record.name!r} is still closing", record)
-    while not record.host.elsewhere and record.host.alive:
+    while not host.elsewhere and host.alive:
         await _patience(deadline, f"the host of {record.name!r} has not ended", record)
     await _until_out_of_queue(record, deadline)
 
 
-async def _end_orphan(found: Found, deadline: float) -> None:
-    record = found.record
-    assert record is not None  # noqa: S101 -- an orphan has one
+async def _end_orphan(found: Found, record: records.Record, deadline: float) -> None:
     if (await look(found)).status == "orphaned":
         from distributed import rpc
 
