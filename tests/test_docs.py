@@ -17,6 +17,7 @@ from dask_ctl import delete_cluster, records, resolve_spec
 from dask_ctl.exceptions import DaskCtlWarning
 from dask_ctl.templates import TEMPLATES
 from tests.backends import figures
+from tests.conftest import own_words
 
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = DOCS / "examples"
@@ -195,7 +196,7 @@ def replayed(page: Path, isolated: Path) -> str:
         text=True,
         check=False,
     )
-    printed = iter(as_shown(done.stdout, isolated).split(f"{mark}\n"))
+    printed = iter(as_shown(own_words(done.stdout), isolated).split(f"{mark}\n"))
     shown = iter(
         "".join(f"$ {command}\n{next(printed)}" for command in block) for block in commands
     )
