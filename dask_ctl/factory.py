@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import time
 import warnings
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -133,12 +131,11 @@ class _Call:
 
     def make(self, *, asynchronous: bool) -> Any:
         """Call the target."""
-        extra = {"asynchronous": True} if asynchronous else {}
         calling = ranks_exit_quietly() if self.runner else interrupts.deferred(self.name)
-        with self._explained():
-            if not asynchronous:
-                for delay in kubernetes.until_name_is_free(self.target, self.kwargs):
-                    time.sleep(delay)
+        loop = kubernetes.loop_for(self.target, self.kwargs, asynchronous=asynchronous)
+        with self._explained(), loop as extra:
+            if asynchronous:
+                extra["asynchronous"] = True
             try:
                 with calling as interrupted:
                     cluster = self.target(*self.args, **self.kwargs, **extra)
@@ -185,8 +182,8 @@ class _Call:
         """The same inside a running loop, which starts the cluster first."""
         with self._explained():
             try:
-                for delay in kubernetes.until_name_is_free(self.target, self.kwargs):
-                    await asyncio.sleep(delay)
+                # Held, so that the cluster shares it.
+                _connection = await kubernetes.until_name_is_free(self.target, self.kwargs)
                 await jobs.submit_async(cluster)
                 started = await cluster
                 self._spare(started)

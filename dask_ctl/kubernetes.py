@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from dask_ctl.exceptions import BackendError, NoSuchClusterError
-from dask_ctl.signature import inherits
+from dask_ctl.signature import inherits, misfits
 
 _GONE_TIMEOUT: Final = 120.0
 
 
-def until_name_is_free(target: Any, kwargs: Mapping[str, Any]) -> Iterator[float]:
+@contextmanager
+def loop_for(
+    target: Any, kwargs: Mapping[str, Any], *, asynchronous: bool
+) -> Iterator[dict[str, Any]]:
+    """Give the loop that a ``KubeCluster`` is to use, once its name is free there.
+
+    Without `asynchronous` that is a new one, on which Kubernetes has been asked already, so that
+    the cluster shares the connection: making one takes as long as ten requests. With it, it is
+    the running one, without which the class starts itself a second time and never awaits that.
+
+    Parameters
+    ----------
+    target, kwargs
+        As of `until_name_is_free`.
+    asynchronous : bool
+        Whether the cluster is made for the running loop; whoever awaits it waits for its name.
+
+    Yields
+    ------
+    arguments : dict
+        What else to call `target` with: ``loop``, if it takes that.
+
+    Raises
+    ------
+    BackendError
+        As `until_name_is_free`.
+    """
+    if not _is_kube(target):
+        yield {}
+        return
+    from distributed.utils import LoopRunner
+
+    runner = LoopRunner(asynchronous=asynchronous)
+    runner.start()
+    try:
+        if not asynchronous:
+            _connection = runner.run_sync(until_name_is_free, target, kwargs)
+        loop = {"loop": runner.loop}
+        yield {} if "loop" in kwargs or misfits(target, [], loop) else loop
+    finally:
+        runner.stop()  # it goes on for as long as the cluster is open
+
+
+async def until_name_is_free(target: Any, kwargs: Mapping[str, Any]) -> Any:
     """Wait until nothing is left of a deleted cluster of the name that `kwargs` ask for.
 
     Kubernetes collects the parts of what was deleted later. A cluster of the same name that is
@@ -26,10 +70,10 @@ def until_name_is_free(target: Any, kwargs: Mapping[str, Any]) -> Iterator[float
     kwargs : mapping
         Its arguments.
 
-    Yields
-    ------
-    delay : float
-        Seconds to sleep before going on.
+    Returns
+    -------
+    connection : kr8s.Api or None
+        What was asked. As long as it is held, kr8s gives it to everybody on the same loop.
 
     Raises
     ------
@@ -37,24 +81,20 @@ def until_name_is_free(target: Any, kwargs: Mapping[str, Any]) -> Iterator[float
         If something is still left after two minutes.
     """
     if not _is_kube(target):
-        return
+        return None
+    import kr8s
     from dask import config
 
     name = config.get("kubernetes.name", override_with=kwargs.get("name"))
     namespace = config.get("kubernetes.namespace", override_with=kwargs.get("namespace"))
     if "{" in name or kwargs.get("custom_cluster_spec"):
-        return  # a name that the call makes up, or that stands elsewhere
-    deadline = time.monotonic() + _GONE_TIMEOUT
-    while left := _remains(name, namespace):
-        if time.monotonic() > deadline:
-            raise BackendError(
-                f"of a deleted cluster {name!r} there are still {', '.join(left)}",
-                remedy="wait until Kubernetes has removed them, or choose another name",
-            )
-        yield 0.2
+        return None  # a name that the call makes up, or that stands elsewhere
+    api = await kr8s.asyncio.api()
+    await _gone(api, name, namespace, "wait until they are, or choose another name")
+    return api
 
 
-def delete(name: str, namespace: str | None) -> None:
+async def delete(name: str, namespace: str | None) -> None:
     """Delete a cluster, and wait until nothing is left of it.
 
     Parameters
@@ -70,26 +110,20 @@ def delete(name: str, namespace: str | None) -> None:
         If something is still left after two minutes.
     """
     import kr8s
-    from kr8s.objects import new_class
 
-    api = kr8s.api()
-    cluster = new_class("DaskCluster", "kubernetes.dask.org/v1")
-    found = list(api.get(cluster, namespace=namespace, field_selector=f"metadata.name={name}"))
+    api = await kr8s.asyncio.api()
+    clusters = api.get(
+        _dask("DaskCluster"), namespace=namespace, field_selector=f"metadata.name={name}"
+    )
+    found = [cluster async for cluster in clusters]
     if not found:
         raise NoSuchClusterError(
             f"there is no cluster {name!r} in namespace {namespace or 'default'}",
             remedy="see: kubectl get daskclusters --all-namespaces",
         )
     for each in found:
-        each.delete()
-    deadline = time.monotonic() + _GONE_TIMEOUT
-    while left := _remains(name, namespace):
-        if time.monotonic() > deadline:
-            raise BackendError(
-                f"of cluster {name!r} there are still {', '.join(left)}",
-                remedy="see what keeps them: kubectl describe",
-            )
-        time.sleep(0.2)
+        await each.delete()
+    await _gone(api, name, namespace, "see what keeps them: kubectl describe")
 
 
 async def namespace_of(name: str) -> str | None:
@@ -114,34 +148,45 @@ async def namespace_of(name: str) -> str | None:
     return found[0] if found else None
 
 
-def _remains(name: str, namespace: str | None) -> list[str]:
+async def _gone(api: Any, name: str, namespace: str | None, remedy: str) -> None:
+    deadline = time.monotonic() + _GONE_TIMEOUT
+    while left := await _remains(api, name, namespace):
+        if time.monotonic() > deadline:
+            raise BackendError(
+                f"of the deleted cluster {name!r} there are still {', '.join(left)}", remedy=remedy
+            )
+        await asyncio.sleep(0.2)
+
+
+async def _remains(api: Any, name: str, namespace: str | None) -> list[str]:
     """What there is of a cluster that is being deleted, or was."""
     import kr8s
-    from kr8s.objects import Deployment, Pod, Service, new_class
+    from kr8s.asyncio.objects import Deployment, Pod, Service
 
-    group = "kubernetes.dask.org/v1"
-    of_that_name = f"metadata.name={name}"
-    of_that_cluster = f"dask.org/cluster-name={name}"
-    cluster, worker_group, autoscaler = (
-        new_class(kind, group) for kind in ("DaskCluster", "DaskWorkerGroup", "DaskAutoscaler")
-    )
-    api = kr8s.api()
-    for found in _listed(api, cluster, namespace, field_selector=of_that_name):
-        alive = "deletionTimestamp" not in found.metadata
+    of_that_name = {"field_selector": f"metadata.name={name}"}
+    of_that_cluster = {"label_selector": f"dask.org/cluster-name={name}"}
+
+    async def listed(kind: Any, selection: dict[str, str]) -> list[Any]:
+        # What may not be listed cannot be waited for, and what is wrong the class says best.
+        with suppress(kr8s.ServerError):
+            return [part async for part in api.get(kind, namespace=namespace, **selection)]
+        return []
+
+    for cluster in await listed(_dask("DaskCluster"), of_that_name):
+        alive = "deletionTimestamp" not in cluster.metadata
         return [] if alive else [f"DaskCluster {name}"]
-    parts = _listed(api, autoscaler, namespace, field_selector=of_that_name)
-    for kind in (worker_group, Deployment, Service, Pod):
-        parts += _listed(api, kind, namespace, label_selector=of_that_cluster)
-    return [f"{part.kind} {part.name}" for part in parts]
+    workers = (_dask("DaskWorkerGroup"), Deployment, Service, Pod)
+    parts = await asyncio.gather(
+        listed(_dask("DaskAutoscaler"), of_that_name),
+        *(listed(kind, of_that_cluster) for kind in workers),
+    )
+    return [f"{part.kind} {part.name}" for found in parts for part in found]
 
 
-def _listed(api: Any, kind: Any, namespace: str | None, **selection: str) -> list[Any]:
-    import kr8s
+def _dask(kind: str) -> Any:
+    from kr8s.asyncio.objects import new_class
 
-    # What may not be listed cannot be waited for, and what is wrong the class itself says best.
-    with suppress(kr8s.ServerError):
-        return list(api.get(kind, namespace=namespace, **selection))
-    return []
+    return new_class(kind, "kubernetes.dask.org/v1")
 
 
 def connected(cluster: Any) -> bool:

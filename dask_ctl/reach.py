@@ -136,7 +136,7 @@ class Reach:
             )
         try:
             if inherits(target, *_KUBE):
-                kubernetes.delete(self.name, self.arguments.get("namespace"))
+                asyncio.run(kubernetes.delete(self.name, self.arguments.get("namespace")))
             elif inherits(target, *_GATEWAY):
                 asyncio.run(self._stop_at_gateway())
             elif inherits(target, *_COILED):

@@ -68,8 +68,6 @@ class TestKubernetes(Scalable):
 
     small: ClassVar[dict[str, int]] = {"N_WORKERS": 1}
     package = "dask-kubernetes"
-    # Said of any asynchronous KubeCluster; see its page in the documentation.
-    chatter = r".*'KubeCluster._start' was never awaited\n(  .*\n|.* tracemalloc .*\n)*"
 
     @pytest.fixture
     def backend(
