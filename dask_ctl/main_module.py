@@ -36,7 +36,10 @@ def _is_unguarded(main: ModuleType) -> bool:
     if not path or hasattr(main, "__IPYTHON__"):
         return False
     try:
-        tree = ast.parse(Path(path).read_bytes())
+        source = Path(path).read_bytes()
+        if not any(word.encode() in source for word in _GUARDS):
+            return True
+        tree = ast.parse(source)
     except (OSError, SyntaxError, ValueError):
         return False
     return not any(_tests_its_name(node) for node in ast.walk(tree))

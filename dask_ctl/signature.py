@@ -49,7 +49,9 @@ def misfits(target: Callable[..., Any], args: list[Any], kwargs: Mapping[str, An
         signature = inspect.signature(target)
     except (ValueError, TypeError):
         return []
-    known, closed = _names(target, signature, kwargs)
+    known, closed = _explicit(signature), not _is_open(signature)
+    if not closed and not kwargs.keys() <= known:
+        known, closed = _names(target, known, kwargs)
     found = []
     for name in kwargs:
         if name in known:
@@ -69,7 +71,7 @@ def misfits(target: Callable[..., Any], args: list[Any], kwargs: Mapping[str, An
 def adapt_misfits(target: Any, adapt: Mapping[str, Any]) -> list[Misfit]:
     """The options that no ``adapt`` of a cluster class knows; the cluster would ignore them."""
     known: set[str] = set()
-    for base in getattr(target, "__mro__", ()):
+    for base in getattr(target, "__mro__", ()) if adapt else ():
         method = base.__dict__.get("adapt")
         if method is None:
             continue
@@ -102,13 +104,9 @@ def inherits(target: Any, module: str, name: str) -> bool:
     return any(base.__module__ == module and base.__name__ == name for base in bases)
 
 
-def _names(
-    target: Any, signature: inspect.Signature, kwargs: Mapping[str, Any]
-) -> tuple[set[str], bool]:
-    """The names that `target` takes, and whether these are all."""
-    known = _explicit(signature)
-    if not _is_open(signature):
-        return known, True
+def _names(target: Any, own: set[str], kwargs: Mapping[str, Any]) -> tuple[set[str], bool]:
+    """The names that `target` takes by its ``**kwargs``, too, and whether these are all."""
+    known = set(own)
     if not inspect.isclass(target):
         return known, False
     for init in _inits(target):
