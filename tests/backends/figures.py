@@ -30,8 +30,8 @@ spec = dask_ctl.resolve_spec().spec
 names = ("module", "class_", "args", "kwargs", "scale", "adapt")
 print(json.dumps({name: getattr(spec, name) for name in names}, default=dict))
 """
-# How many pairs of runs are measured: after two minutes no more, but not too few.
-_FEWEST, _MOST, _ENOUGH = 11, 41, 120.0
+# How many pairs of runs are measured: after five minutes no more, but not too few.
+_FEWEST, _MOST, _ENOUGH = 11, 101, 300.0
 _ROW: Final = re.compile(r"^\| \[.*\n", re.MULTILINE)
 
 
