@@ -61,7 +61,7 @@ def create(
     """
     call = _Call(resolved, os.environ if env is None else env, ledger)
     logger.info("creating %s from %s", call.name, resolved.origin)
-    leave_unguarded_script_alone()
+    leave_unguarded_script_alone(call.target, call.kwargs)
     cluster = call.make(asynchronous=asynchronous)
     if asynchronous:
         return Starting(cluster, call)

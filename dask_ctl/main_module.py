@@ -12,18 +12,40 @@ from __future__ import annotations
 import ast
 import multiprocessing
 import sys
+from collections.abc import Mapping
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 _GUARDS = {"__name__", "current_process", "parent_process"}
+# What these packages start, if anything here, they start by a command.
+_BY_COMMANDS = {
+    "coiled",
+    "dask_cloudprovider",
+    "dask_ctl",
+    "dask_gateway",
+    "dask_jobqueue",
+    "dask_kubernetes",
+}
 
 
-def leave_unguarded_script_alone() -> None:
+def leave_unguarded_script_alone(target: Any, kwargs: Mapping[str, Any]) -> None:
     """Keep new processes from importing the main file again, if it has no guard.
 
-    A script with a guard, a module, a notebook and a console keep what they have.
+    A script with a guard, a module, a notebook and a console keep what they have, and so does a
+    script whose cluster has no such processes.
+
+    Parameters
+    ----------
+    target : class or function
+        What is about to be called.
+    kwargs : mapping
+        Its arguments.
     """
+    package = str(getattr(target, "__module__", None)).partition(".")[0]
+    if package in _BY_COMMANDS or kwargs.get("processes") is False:
+        return
     main = sys.modules.get("__main__")
     if main is None or multiprocessing.parent_process() is not None:
         return

@@ -133,24 +133,30 @@ def test_guarded_script_with_multiprocessing(python: Python, isolated: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("line", "unguarded"),
+    ("line", "processes", "unguarded"),
     [
-        ("print(1)", True),
-        ("import logging; log = logging.getLogger(__name__)", True),
-        ("# if __name__ == '__main__':", True),
-        ("if __name__ == '__main__': pass", False),
-        ("import sys; __name__ == '__main__' or sys.exit()", False),
-        ("import multiprocessing as m\nif m.parent_process() is None: pass", False),
+        ("print(1)", True, True),
+        ("print(1)", False, False),
+        ("import logging; log = logging.getLogger(__name__)", True, True),
+        ("# if __name__ == '__main__':", True, True),
+        ("if __name__ == '__main__': pass", True, False),
+        ("import sys; __name__ == '__main__' or sys.exit()", True, False),
+        ("import multiprocessing as m\nif m.parent_process() is None: pass", True, False),
     ],
 )
 def test_what_counts_as_a_guard(
-    python: Python, isolated: Path, line: str, *, unguarded: bool
+    python: Python, isolated: Path, line: str, *, processes: bool, unguarded: bool
 ) -> None:
-    """Only a condition on who runs the file is a guard; any guard leaves the script alone."""
+    """Only a condition on who runs the file is a guard; any guard leaves the script alone.
+
+    So does a cluster that has no processes.
+    """
+    kwargs = {"n_workers": 0, "processes": processes, "dashboard_address": ":0"}
+    spec = {"module": "dask.distributed", "class": "LocalCluster", "kwargs": kwargs}
     (isolated / "script.py").write_text(
         f"{line}\n"
         "import sys, dask_ctl\n"
-        f"cluster = dask_ctl.create_cluster({THREADS!r})\n"
+        f"cluster = dask_ctl.create_cluster({spec!r})\n"
         "print(sys.modules['__main__'].__spec__ is not None)\n"
         "cluster.close()\n"
     )
