@@ -142,7 +142,7 @@ class Measured:
                     seconds["loading"].append(float(printed[1]))
                     seconds[way].append(float(printed[2]))
         assert bool(left["created"]) <= bool(left["called"]), left
-        medians = {name: round(statistics.median(taken), 3) for name, taken in seconds.items()}
+        medians = {name: statistics.median(taken) for name, taken in seconds.items()}
         figures = [
             *(f"{medians[way]:.3f}" for way in ways),
             f"{medians['created'] / medians['called']:.2f}",
