@@ -1,27 +1,22 @@
-"""What can go wrong. Every error names where the value came from, its key, and what to do."""
+"""What can go wrong: one kind of problem, which an error carries and a check lists."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, Literal, Self
 
-def text_of(error: BaseException) -> str:
-    """What an error of somebody else's code says, in one line; its class if it says nothing."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def reason(error: BaseException) -> str:
-    """The same with the class before it."""
-    name = type(error).__name__
-    return f"{name}: {text_of(error)}" if str(error).strip() else name
+_PROBLEM = "__dask_ctl_problem__"
 
 
-class DaskCtlError(Exception):
-    """Base of all errors that dask_ctl raises.
+@dataclass(frozen=True)
+class Problem:
+    """Something that is wrong, where it stands, and what to do about it.
 
-    The text is one line: ``<origin>: <key>: <what is wrong>; <what to do>``.
+    Its text is one line: ``<origin>: <key>: <what is wrong>; <what to do>``.
 
     Parameters
     ----------
-    problem : str
+    summary : str
         What is wrong.
     remedy : str, optional
         What to do about it.
@@ -29,40 +24,78 @@ class DaskCtlError(Exception):
         Where the offending value came from: a file and line, a variable, ``dask.config.set``.
     key : str, optional
         The offending key, dotted: ``kwargs.n_workers``.
-
-    Attributes
-    ----------
-    exit_code : int
-        What the command line exits with when this error ends it.
+    severity : {"error", "warning"}
+        An error keeps a cluster from being created.
 
     Examples
     --------
-    >>> print(DaskCtlError("unknown key", remedy="see below", origin="a.yaml:5", key="kwarg"))
+    >>> print(Problem("unknown key", "see below", origin="a.yaml:5", key="kwarg"))
     a.yaml:5: kwarg: unknown key; see below
+    """
+
+    summary: str
+    remedy: str | None = None
+    origin: Any = None
+    key: str | None = None
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        where = [str(part) for part in (self.origin, self.key) if part]
+        what = f"{self.summary}; {self.remedy}" if self.remedy else self.summary
+        # One line whatever a key or a file is called, and nothing that moves a cursor.
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in ": ".join([*where, what]))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The problem as a diagnostic of ``dask cluster spec check --output json``."""
+        place = getattr(self.origin, "place", self.origin)
+        return {
+            "severity": self.severity,
+            "summary": f"{self.key}: {self.summary}" if self.key else self.summary,
+            "detail": self.remedy or "",
+            "range": {
+                "filename": None if place is None else str(place),
+                "start": {"line": getattr(self.origin, "line", None)},
+            },
+        }
+
+
+class DaskCtlError(Exception):
+    """Base of all errors that dask_ctl raises; its text is that of its problem.
+
+    Parameters
+    ----------
+    summary, remedy, origin, key
+        As of `Problem`.
+
+    Attributes
+    ----------
+    problem : Problem
+        What is wrong.
+    exit_code : int
+        What the command line exits with when this error ends it.
     """
 
     exit_code = 1
 
     def __init__(
         self,
-        problem: str,
+        summary: str,
         *,
         remedy: str | None = None,
         origin: object = None,
         key: str | None = None,
     ) -> None:
-        where = [str(part) for part in (origin, key) if part]
-        text = ": ".join([*where, f"{problem}; {remedy}" if remedy else problem])
-        # One line whatever a key or a file is called, and nothing that moves a cursor.
-        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
-        self.problem = problem
-        self.remedy = remedy
-        self.origin = origin
-        self.key = key
+        self.problem = Problem(summary, remedy, origin, key)
+        super().__init__(str(self.problem))
+
+    @classmethod
+    def of(cls, problem: Problem) -> Self:
+        """The error that a problem is."""
+        return cls(problem.summary, remedy=problem.remedy, origin=problem.origin, key=problem.key)
 
     def __str__(self) -> str:
         # OSError, a base of DaskClusterConfigNotFound, has a __str__ of its own.
-        return str(self.args[0])
+        return str(self.problem)
 
 
 class DaskClusterConfigNotFound(DaskCtlError, FileNotFoundError):
@@ -76,21 +109,24 @@ class InvalidSpecError(DaskCtlError, ValueError):
 
     Attributes
     ----------
-    others : tuple of InvalidSpecError
+    others : tuple of Problem
         What else is wrong in the same place.
     """
 
     exit_code = 4
-    others: tuple[InvalidSpecError, ...] = ()
+    others: tuple[Problem, ...] = ()
 
 
 class BackendError(DaskCtlError, RuntimeError):
-    """The backend that a good spec names could not be imported, called or started."""
+    """The backend that a good spec names is not installed, or lacks what it needs here.
+
+    What a backend itself raises reaches its caller as it is, with a note that names the spec.
+    """
 
     exit_code = 5
 
 
-class NoSuchClusterError(DaskCtlError, LookupError):
+class NoSuchClusterError(DaskCtlError, LookupError, RuntimeError):
     """No running cluster has the name that was asked for."""
 
     exit_code = 6
@@ -104,3 +140,39 @@ class DiscoveryError(DaskCtlError, RuntimeError):
 
 class DaskCtlWarning(UserWarning):
     """Something is not as it looks: configuration is ignored, a discovery method fails."""
+
+
+def text_of(error: BaseException) -> str:
+    """What an error of somebody else's code says, in one line; its class if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def reason(error: BaseException) -> str:
+    """The same with the class before it."""
+    name = type(error).__name__
+    return f"{name}: {text_of(error)}" if str(error).strip() else name
+
+
+def explain(error: BaseException, problem: Problem) -> None:
+    """Say what an exception of somebody else's code means here, in a note of that exception.
+
+    Whoever wrote ``except TimeoutError`` still catches it, and its traceback stays its own.
+
+    Parameters
+    ----------
+    error : BaseException
+        What a backend has raised.
+    problem : Problem
+        What the command line prints of it, in one line. The first explanation counts.
+    """
+    if explained(error) is None:
+        setattr(error, _PROBLEM, problem)
+        error.add_note(f"dask_ctl: {problem}")
+
+
+def explained(error: BaseException) -> Problem | None:
+    """The problem that an error is, if it is one of ours or was explained."""
+    if isinstance(error, DaskCtlError):
+        return error.problem
+    found: Problem | None = getattr(error, _PROBLEM, None)
+    return found

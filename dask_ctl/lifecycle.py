@@ -10,11 +10,12 @@ import warnings
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dask_ctl import defaults as _defaults  # noqa: F401 -- registers them
+from dask_ctl.spec import defaults as _defaults  # noqa: F401 -- registers them
 
 if TYPE_CHECKING:
-    from dask_ctl.inventory import ClusterInfo
-    from dask_ctl.resolved import Finding, ResolvedSpec
+    from dask_ctl.exceptions import Problem
+    from dask_ctl.management.inventory import ClusterInfo
+    from dask_ctl.spec.resolved import ResolvedSpec
 
 
 def create_cluster(
@@ -61,8 +62,8 @@ def create_cluster(
     ...     len(cluster.workers)
     1
     """
-    from dask_ctl import factory
-    from dask_ctl.resolve import resolve
+    from dask_ctl.creation import call as factory
+    from dask_ctl.spec.resolve import resolve
 
     resolved = resolve(spec_path, local_fallback=local_fallback)
     _warn(resolved)
@@ -100,7 +101,7 @@ def resolve_spec(
     >>> resolved.origins["class"].source.label
     'argument'
     """
-    from dask_ctl.resolve import resolve
+    from dask_ctl.spec.resolve import resolve
 
     resolved = resolve(spec_path, local_fallback=local_fallback)
     _warn(resolved)
@@ -110,7 +111,7 @@ def resolve_spec(
 def check_spec(
     spec_path: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     local_fallback: bool = False,
-) -> list[Finding]:
+) -> list[Problem]:
     """Find everything that is wrong with a spec without starting anything.
 
     Parameters
@@ -120,7 +121,7 @@ def check_spec(
 
     Returns
     -------
-    findings : list of Finding
+    problems : list of Problem
         Errors, which would keep the cluster from being created, and warnings. The backend is
         imported, and its signature looked at; it is not called.
 
@@ -135,7 +136,7 @@ def check_spec(
     >>> print(*check_spec(spec))  # doctest: +ELLIPSIS
     create_cluster(...): kwargs.n_worker: LocalCluster takes no such argument; did you mean ...?
     """
-    from dask_ctl.check import check
+    from dask_ctl.creation.check import check
 
     return check(spec_path, local_fallback=local_fallback)
 
@@ -168,7 +169,7 @@ def list_clusters(discovery: str | None = None, asynchronous: bool = False) -> A
     >>> [info.status for info in found if info.address == cluster.scheduler_address]
     ['running']
     """
-    from dask_ctl import inventory
+    from dask_ctl.management import inventory
 
     async def listed() -> list[ClusterInfo]:
         infos, problems = await inventory.everything(discovery)
@@ -210,7 +211,8 @@ def get_cluster(name: str, asynchronous: bool = False) -> Any:
     ...         found.scheduler_info["type"]
     'Scheduler'
     """
-    from dask_ctl import inventory, loops, manage
+    from dask_ctl import _async as loops
+    from dask_ctl.management import inventory, manage
 
     if asynchronous:
         return manage.connect(name)
@@ -236,7 +238,7 @@ def scale_cluster(name: str, n_workers: int, asynchronous: bool = False) -> Any:
     BackendError
         If it cannot be scaled, or not from here.
     """
-    from dask_ctl import manage
+    from dask_ctl.management import manage
 
     async def scaled() -> None:
         await manage.scale(name, n_workers)
@@ -265,7 +267,7 @@ def adapt_cluster(
     BackendError
         If it cannot adapt, or not from here.
     """
-    from dask_ctl import manage
+    from dask_ctl.management import manage
 
     limits = {"minimum": minimum} | ({} if maximum is None else {"maximum": maximum})
 
@@ -292,7 +294,7 @@ def delete_cluster(name: str, asynchronous: bool = False) -> Any:
     BackendError
         If it is not ours to end, or does not end.
     """
-    from dask_ctl import manage
+    from dask_ctl.management import manage
 
     return _run(manage.delete(name), asynchronous)
 
@@ -317,7 +319,7 @@ def get_snippet(name: str, asynchronous: bool = False) -> Any:
     NoSuchClusterError
         If there is none of that name.
     """
-    from dask_ctl import inventory
+    from dask_ctl.management import inventory
 
     async def snippet() -> str:
         return (await inventory.living(name)).reach.snippet()
@@ -335,7 +337,7 @@ def list_discovery_methods() -> dict[str, dict[str, Any]]:
     >>> sorted(list_discovery_methods()["schedulers"])
     ['enabled', 'name', 'package', 'path', 'version']
     """
-    from dask_ctl.discovery import methods
+    from dask_ctl.management.discovery import methods
 
     return {name: method.as_dict() for name, method in methods().items()}
 
@@ -368,7 +370,7 @@ async def discover_cluster_names(
     >>> asyncio.run(found())
     'ProxyCluster'
     """
-    from dask_ctl.discovery import chosen, survey
+    from dask_ctl.management.discovery import chosen, survey
 
     async for event in survey(chosen(discovery)):
         if isinstance(event, Exception):
@@ -404,9 +406,9 @@ async def discover_clusters(discovery: str | None = None) -> AsyncIterator[Any]:
     >>> asyncio.run(found())
     True
     """
-    from dask_ctl import manage
-    from dask_ctl.discovery import chosen, survey
     from dask_ctl.exceptions import DaskCtlError
+    from dask_ctl.management import manage
+    from dask_ctl.management.discovery import chosen, survey
 
     async for event in survey(chosen(discovery)):
         if isinstance(event, Exception):
@@ -419,7 +421,7 @@ async def discover_clusters(discovery: str | None = None) -> AsyncIterator[Any]:
 
 
 def _run(coroutine: Coroutine[Any, Any, Any], asynchronous: bool) -> Any:
-    from dask_ctl import loops
+    from dask_ctl import _async as loops
 
     return coroutine if asynchronous else loops.run(coroutine)
 
@@ -433,5 +435,5 @@ def _warn_of(error: Exception) -> None:
 def _warn(resolved: ResolvedSpec) -> None:
     from dask_ctl.exceptions import DaskCtlWarning
 
-    for finding in resolved.findings:
-        warnings.warn(str(finding), DaskCtlWarning, stacklevel=3)
+    for warning in resolved.warnings:
+        warnings.warn(str(warning), DaskCtlWarning, stacklevel=3)

@@ -21,13 +21,13 @@ _PLAIN = {"bool", "int", "list", "mapping", "object", "str", "tuple"}
 numpydoc_xref_ignore = {*_PLAIN, "of", "optional", "or", "path", "to"}
 numpydoc_xref_aliases = {
     **{word: word for word in _PLAIN},
-    "ClusterSpec": "dask_ctl.spec.ClusterSpec",
-    "Finding": "dask_ctl.resolved.Finding",
-    "Located": "dask_ctl.located.Located",
-    "Origin": "dask_ctl.located.Origin",
-    "Overridden": "dask_ctl.resolved.Overridden",
-    "ResolvedSpec": "dask_ctl.resolved.ResolvedSpec",
-    "Source": "dask_ctl.located.Source",
+    "ClusterSpec": "dask_ctl.spec.keys.ClusterSpec",
+    "Problem": "dask_ctl.exceptions.Problem",
+    "Located": "dask_ctl.spec.located.Located",
+    "Origin": "dask_ctl.spec.located.Origin",
+    "Overridden": "dask_ctl.spec.resolved.Overridden",
+    "ResolvedSpec": "dask_ctl.spec.resolved.ResolvedSpec",
+    "Source": "dask_ctl.spec.located.Source",
 }
 toc_object_entries = False
 myst_enable_extensions = ["deflist"]

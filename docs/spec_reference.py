@@ -17,8 +17,8 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from numpydoc.docscrape import NumpyDocString
 
-from dask_ctl import spec
-from dask_ctl.defaults import NAMESPACE, defaults_path
+from dask_ctl.spec import keys as spec
+from dask_ctl.spec.defaults import NAMESPACE, defaults_path
 
 # As a file has them, not as the frozen spec does.
 _TYPES = {"tuple": "list"}

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NoReturn
 import dask.config
 import pytest
 
-from dask_ctl import config
-from dask_ctl.defaults import Snapshot
+from dask_ctl.spec import config
+from dask_ctl.spec.defaults import Snapshot
 
 if TYPE_CHECKING:
     from tests.backends.scripts import Scripts

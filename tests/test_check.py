@@ -10,9 +10,9 @@ import pytest
 from distributed import LocalCluster, SubprocessCluster
 
 from dask_ctl import check_spec, create_cluster
+from dask_ctl.backends.signature import misfits
+from dask_ctl.backends.templates import TEMPLATES, template
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlWarning
-from dask_ctl.signature import misfits
-from dask_ctl.templates import TEMPLATES, template
 from tests.conftest import unavailable
 
 JOBS = (

@@ -38,7 +38,7 @@ def test_dask_knows_the_command(python: Callable[..., Any]) -> None:
     code = (
         "import sys; from importlib.metadata import entry_points\n"
         "(point,) = entry_points(group='dask_cli', name='cluster'); print(point.load().name)\n"
-        "heavy = ('dask', 'distributed', 'dask_ctl.resolve', 'rich', 'yaml')\n"
+        "heavy = ('dask', 'distributed', 'dask_ctl.spec.resolve', 'rich', 'yaml')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     assert python("-c", code).stdout.splitlines() == ["cluster", "[]"]

@@ -22,12 +22,12 @@ from dask_ctl import (
     InvalidSpecError,
     discover_cluster_names,
     discover_clusters,
-    discovery,
     get_cluster,
     list_clusters,
     list_discovery_methods,
 )
 from dask_ctl.exceptions import DaskCtlWarning
+from dask_ctl.management import discovery
 from tests.backends.scripts import wait_until
 from tests.conftest import ROOT, require_package
 from tests.distributions import install

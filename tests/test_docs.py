@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from dask_ctl import delete_cluster, records, resolve_spec
+from dask_ctl import delete_cluster, resolve_spec
+from dask_ctl.backends.templates import TEMPLATES
 from dask_ctl.exceptions import DaskCtlWarning
-from dask_ctl.templates import TEMPLATES
+from dask_ctl.hosts import records
 from tests.backends import figures
 from tests.conftest import own_words
 

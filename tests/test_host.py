@@ -19,7 +19,7 @@ import psutil
 import pytest
 from distributed import Client
 
-from dask_ctl import control, records
+from dask_ctl.hosts import control, records
 from tests.backends.scripts import (
     DASK_CLUSTER,
     USE,
@@ -447,7 +447,7 @@ def test_secrets_of_a_spec(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> N
         *(path.read_text() for path in records.folder().iterdir()),
         *shell.processes().values(),
     ]
-    assert "dask_ctl.host a" in "\n".join(said)
+    assert "dask_ctl.hosts.owner a" in "\n".join(said)
     for secret in ("pa55word", "t0ken"):
         assert [text for text in said if secret in text] == []
     ok(shell.dask_cluster("delete", "a"))

@@ -76,7 +76,7 @@ def run(python: Path, *args: str | Path) -> subprocess.CompletedProcess[str]:
 def defaults(python: Path) -> Path:
     """Where the defaults were found, once they are seen to be in dask's configuration."""
     code = (
-        "import dask, dask_ctl.defaults as c\n"
+        "import dask, dask_ctl.spec.defaults as c\n"
         "assert dask.config.get('ctl.cluster-kwargs') == {}\n"
         "print(c.defaults_path())"
     )

@@ -16,13 +16,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dask_ctl.config import Change
-from dask_ctl.document import parse
 from dask_ctl.exceptions import DaskCtlError
-from dask_ctl.located import Origin, Source, locate
-from dask_ctl.places import Places
-from dask_ctl.resolve import Configuration, resolve
-from dask_ctl.spec import KEYS
+from dask_ctl.spec.config import Change
+from dask_ctl.spec.document import parse
+from dask_ctl.spec.keys import KEYS
+from dask_ctl.spec.located import Origin, Source, locate
+from dask_ctl.spec.places import Places
+from dask_ctl.spec.resolve import Configuration, resolve
 
 TIMES = int(os.environ.get("DASK_CTL_TEST_EXAMPLES", "1"))
 

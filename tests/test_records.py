@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dask_ctl import BackendError, InvalidSpecError, NoSuchClusterError, records
+from dask_ctl import BackendError, InvalidSpecError, NoSuchClusterError
+from dask_ctl.hosts import records
 from tests.backends.scripts import fill
 
 

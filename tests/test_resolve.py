@@ -14,13 +14,14 @@ import dask.config
 import pytest
 import yaml
 
-from dask_ctl import config, resolve_spec
-from dask_ctl.defaults import Snapshot
+from dask_ctl import resolve_spec
 from dask_ctl.exceptions import (
     DaskClusterConfigNotFound,
     DaskCtlWarning,
     InvalidSpecError,
 )
+from dask_ctl.spec import config
+from dask_ctl.spec.defaults import Snapshot
 
 SOURCES = ["argument", "set", "environment", "config", "cwd", "user", "system"]
 IN_CODE = {"argument", "set"}

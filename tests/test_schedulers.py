@@ -28,14 +28,14 @@ from dask_ctl import (
     BackendError,
     NoSuchClusterError,
     delete_cluster,
-    discovery,
     get_cluster,
     get_snippet,
     list_clusters,
     scale_cluster,
-    schedulers,
 )
-from dask_ctl.inventory import ClusterInfo
+from dask_ctl.backends import listening as schedulers
+from dask_ctl.management import discovery
+from dask_ctl.management.inventory import ClusterInfo
 from tests.backends.scripts import wait_until
 from tests.conftest import ROOT, require_package, unavailable
 

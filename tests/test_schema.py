@@ -11,11 +11,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dask_ctl import defaults, schema
+from dask_ctl.backends.templates import TEMPLATES, template
 from dask_ctl.exceptions import InvalidSpecError
-from dask_ctl.located import Origin, Source, locate
-from dask_ctl.spec import KEYS, build, check_layer
-from dask_ctl.templates import TEMPLATES, template
+from dask_ctl.spec import defaults, schema
+from dask_ctl.spec.keys import KEYS, build, check_layer
+from dask_ctl.spec.located import Origin, Source, locate
 from tests.conftest import ROOT
 from tests.test_properties import LIKELY, many
 

@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dask_ctl.exceptions import BackendError, InvalidSpecError
-from dask_ctl.settings import disabled_discovery
-from dask_ctl.userfile import write_words
+from dask_ctl.spec.settings import disabled_discovery
+from dask_ctl.spec.userfile import write_words
 from tests.conftest import ROOT
 
 KEY = "disable-discovery"

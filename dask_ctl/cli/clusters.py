@@ -61,7 +61,7 @@ def create(
     """
     if wait and no_wait:
         raise click.UsageError("--wait and --no-wait exclude each other")
-    from dask_ctl.launch import Launch, name_for
+    from dask_ctl.hosts.launch import Launch, name_for
 
     deadline = None if timeout is None else time.monotonic() + timeout
     resolved = resolved_from(spec, file, settings, local_fallback=local_fallback)
@@ -78,7 +78,7 @@ def create(
 @contextmanager
 def _undone() -> Iterator[None]:
     """Undo the body also at SIGTERM and SIGHUP, and end as these would have ended the process."""
-    from dask_ctl.interrupts import undone_by_signals
+    from dask_ctl.creation.interrupts import undone_by_signals
 
     with undone_by_signals() as received:
         try:
@@ -121,7 +121,7 @@ def run(
     """
     if not command:
         raise click.UsageError("name a COMMAND after '--': dask cluster run -- python script.py")
-    from dask_ctl.command import create_for, require_program, run_with
+    from dask_ctl.management.command import create_for, require_program, run_with
 
     require_program(command)
     if name is not None and (spec or file or settings):
@@ -145,7 +145,7 @@ def run(
 @contextmanager
 def _code_kept() -> Iterator[None]:
     """Exit with the code of the body, whatever its threads do meanwhile."""
-    from dask_ctl.ending import end_process
+    from dask_ctl.creation.ending import end_process
 
     try:
         yield
@@ -158,8 +158,9 @@ def _code_kept() -> Iterator[None]:
 @output_option("text", "json")
 def list_(*, method: str | None, output: str) -> None:
     """Print the clusters that run, found by every method or by METHOD alone."""
-    from dask_ctl import inventory, loops
+    from dask_ctl import _async as loops
     from dask_ctl.exceptions import DiscoveryError
+    from dask_ctl.management import inventory
 
     infos, problems = loops.run(inventory.everything(method))
     for problem in problems:
@@ -208,7 +209,8 @@ def _bytes(n: int | None) -> str:
 @output_option("text", "json")
 def show(*, name: str, output: str) -> None:
     """Print all there is to say of the cluster NAME."""
-    from dask_ctl import inventory, loops
+    from dask_ctl import _async as loops
+    from dask_ctl.management import inventory
 
     found, info = loops.run(inventory.details(name))
     details = inventory.described(found, info)
@@ -251,7 +253,8 @@ def _lines(details: dict[str, Any]) -> Iterator[str]:
 @_timeout(300, "Wait no longer than this.")
 def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
     """Have the cluster NAME have N workers."""
-    from dask_ctl import loops, manage
+    from dask_ctl import _async as loops
+    from dask_ctl.management import manage
 
     found = loops.run(manage.scale(name, n))
     if not no_wait:
@@ -270,7 +273,8 @@ def adapt(*, name: str, minimum: int, maximum: int, no_wait: bool, timeout: floa
     """Have the cluster NAME have as many workers as its work needs."""
     if minimum > maximum:
         raise click.UsageError("--minimum is more than --maximum")
-    from dask_ctl import loops, manage
+    from dask_ctl import _async as loops
+    from dask_ctl.management import manage
 
     found = loops.run(manage.adapt(name, minimum=minimum, maximum=maximum))
     if not no_wait:
@@ -286,8 +290,10 @@ def adapt(*, name: str, minimum: int, maximum: int, no_wait: bool, timeout: floa
 @_timeout(180, "Wait no longer than this for the end of each.")
 def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: float) -> None:
     """End the clusters NAME..., and wait until nothing is left of them."""
-    from dask_ctl import loops, manage, records
+    from dask_ctl import _async as loops
     from dask_ctl.exceptions import DaskCtlError
+    from dask_ctl.hosts import records
+    from dask_ctl.management import manage
 
     if bool(names) == everything:
         raise click.UsageError("give the names of clusters, or --all")
@@ -326,7 +332,7 @@ def snippet(*, name: str) -> None:
 @click.option("--follow", is_flag=True, help="Go on until the cluster ends, or Ctrl-C.")
 def logs(*, name: str, follow: bool) -> None:
     """Print what the cluster NAME has logged."""
-    from dask_ctl import manage
+    from dask_ctl.management import manage
 
     for text in manage.logs(name, follow=follow):
         click.echo(text, nl=False)
@@ -379,7 +385,8 @@ def _wait_for(
     *,
     exactly: bool = False,
 ) -> None:
-    from dask_ctl import loops, manage
+    from dask_ctl import _async as loops
+    from dask_ctl.management import manage
 
     end = float("inf") if deadline is None else deadline
     loops.run(manage.until_workers(found, (n.__eq__ if exactly else n.__le__), end, told))

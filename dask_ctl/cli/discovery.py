@@ -18,7 +18,7 @@ def group() -> None:
 @output_option("text", "json")
 def list_(*, output: str) -> None:
     """Print every discovery method; none is imported."""
-    from dask_ctl.discovery import methods
+    from dask_ctl.management.discovery import methods
 
     found = [method.as_dict() for method in methods().values()]
     if output == "json":
@@ -47,7 +47,7 @@ def disable(*, name: str) -> None:
 
 
 def _write(name: str, *, enabled: bool) -> None:
-    from dask_ctl.discovery import set_enabled
+    from dask_ctl.management.discovery import set_enabled
 
     path = set_enabled(name, enabled=enabled)
     if path is None:

@@ -55,7 +55,7 @@ def resolved_from(
     spec: str | None, file: str | None, settings: tuple[str, ...], *, local_fallback: bool
 ) -> Any:
     """The resolved spec that the options of `with_spec` ask for; its warnings are printed."""
-    from dask_ctl.resolve import resolve
+    from dask_ctl.spec.resolve import resolve
 
     resolved = resolve(
         spec_name(spec, file),
@@ -63,7 +63,7 @@ def resolved_from(
         overrides=overrides_of(settings),
         asked_by="SPEC",
     )
-    for finding in (*resolved.findings, *resolved.shadowed()):
+    for finding in (*resolved.warnings, *resolved.shadowed()):
         say(finding)
     return resolved
 
@@ -77,7 +77,7 @@ def spec_name(spec: str | None, file: str | None) -> str | None:
 
 def overrides_of(settings: tuple[str, ...]) -> list[Any]:
     """The layers of ``--set``."""
-    from dask_ctl.config import override
+    from dask_ctl.spec.config import override
 
     for setting in settings:
         if "=" not in setting or setting.startswith("="):
@@ -107,14 +107,14 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def complete_cluster(_: Any, __: Any, incomplete: str) -> list[str]:
     """The names of clusters of the command line: no method is run while somebody types."""
-    from dask_ctl.records import names
+    from dask_ctl.hosts.records import names
 
     return [name for name in names() if name.startswith(incomplete)]
 
 
 def complete_method(_: Any, __: Any, incomplete: str) -> list[str]:
     """The names of discovery methods."""
-    from dask_ctl.discovery import methods
+    from dask_ctl.management.discovery import methods
 
     return [name for name in methods() if name.startswith(incomplete)]
 
@@ -122,8 +122,8 @@ def complete_method(_: Any, __: Any, incomplete: str) -> list[str]:
 def _complete_spec(_: Any, __: Any, incomplete: str) -> list[Any]:
     from click.shell_completion import CompletionItem
 
-    from dask_ctl.catalogue import entries
     from dask_ctl.exceptions import DaskCtlError
+    from dask_ctl.spec.catalogue import entries
 
     try:
         found = [entry.name for entry in entries() if entry.name.startswith(incomplete)]

@@ -40,7 +40,7 @@ def show(
 
     SPEC is a path or a name; without it, what is configured.
     """
-    from dask_ctl.resolved import describe
+    from dask_ctl.spec.resolved import describe
 
     resolved = resolved_from(spec, file, settings, local_fallback=local_fallback)
     if output == "json":
@@ -73,7 +73,7 @@ def check(
     """
     # A project's own module is found from where its script would be run.
     sys.path.insert(0, "")
-    from dask_ctl.check import check as find
+    from dask_ctl.creation.check import check as find
 
     chosen = spec_name(spec, file)
     overrides = overrides_of(settings)
@@ -94,7 +94,7 @@ def check(
 @output_option("text", "json")
 def list_(*, output: str) -> None:
     """Print every spec that can be named here, and every place looked at."""
-    from dask_ctl.catalogue import entries, places_looked_at
+    from dask_ctl.spec.catalogue import entries, places_looked_at
 
     found, places = entries(), places_looked_at()
     if output == "json":
@@ -134,8 +134,8 @@ def init(*, backend: str, target: Path | None, force: bool) -> None:
     BACKEND is one of local, slurm, slurm-runner, mpi, sge, pbs, lsf, oar, moab, htcondor, ssh,
     kubernetes, gateway, proxy, coiled, ec2, fargate.
     """
-    from dask_ctl.spec import did_you_mean
-    from dask_ctl.templates import TEMPLATES, template
+    from dask_ctl.backends.templates import TEMPLATES, template
+    from dask_ctl.spec.keys import did_you_mean
 
     if backend not in TEMPLATES:
         hint = did_you_mean(backend, TEMPLATES) or f"known: {', '.join(TEMPLATES)}"
@@ -160,6 +160,6 @@ def init(*, backend: str, target: Path | None, force: bool) -> None:
 )
 def schema(*, namespace: bool) -> None:
     """Print the JSON Schema of a spec file."""
-    from dask_ctl.schema import dump, namespace_schema, spec_schema
+    from dask_ctl.spec.schema import dump, namespace_schema, spec_schema
 
     click.echo(dump(namespace_schema() if namespace else spec_schema()), nl=False)

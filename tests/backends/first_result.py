@@ -31,7 +31,8 @@ def directly(call: dict[str, Any]) -> Any:
 if __name__ == "__main__":
     call = [json.loads(argument) for argument in sys.argv[1:]]
     start = time.perf_counter()
-    from dask_ctl import closing, factory  # noqa: F401
+    from dask_ctl.creation import call as factory  # noqa: F401
+    from dask_ctl.creation import closing
 
     dask_ctl.resolve_spec()
     loading = time.perf_counter() - start

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from dask_ctl import records
+from dask_ctl.hosts import records
 from tests.conftest import ROOT, aborted, own_words
 
 EXAMPLES = ROOT / "docs" / "examples"

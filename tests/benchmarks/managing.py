@@ -136,7 +136,7 @@ def benchmark_memory(folder: Path) -> None:
         pid = next(
             process.pid
             for process in psutil.process_iter(["cmdline"])
-            if (process.info["cmdline"] or [])[-3:] == ["-m", "dask_ctl.host", "host"]
+            if (process.info["cmdline"] or [])[-3:] == ["-m", "dask_ctl.hosts.owner", "host"]
         )
         try:
             return own_memory(pid)

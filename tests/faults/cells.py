@@ -217,7 +217,7 @@ def killed_while_creating(lab: Lab) -> Iterator[Scene]:
             (host,) = (
                 pid
                 for pid, text in lab.scripts.processes().items()
-                if "dask_ctl.host" in text
+                if "dask_ctl.hosts.owner" in text
                 and pid not in {lab.host(name).pid for name in lab.living}
             )
             os.kill(host, signal.SIGKILL)

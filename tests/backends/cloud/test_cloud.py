@@ -78,7 +78,7 @@ def test_without_an_account(cloud: str, scripts: Scripts) -> None:
 @pytest.mark.parametrize("cloud", ["ec2", "fargate"], indirect=True)
 def test_credentials_in_a_file_are_found(cloud: str, scripts: Scripts) -> None:
     """A profile in ``~/.aws`` passes; the call is then the class's own business."""
-    from dask_ctl.credentials import require
+    from dask_ctl.backends.credentials import require
 
     folder = scripts.home / ".aws"
     folder.mkdir()
@@ -93,7 +93,7 @@ def test_a_configured_token_is_found() -> None:
     """A token in dask's configuration passes, wherever it was configured."""
     import dask.config
 
-    from dask_ctl.credentials import require
+    from dask_ctl.backends.credentials import require
 
     coiled = require_package("coiled", "coiled")
     with dask.config.set({"coiled.token": "a-token"}):

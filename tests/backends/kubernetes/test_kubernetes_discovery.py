@@ -25,10 +25,10 @@ from dask_ctl import (
     get_cluster,
     get_snippet,
     list_clusters,
-    records,
     scale_cluster,
 )
-from dask_ctl.inventory import ClusterInfo
+from dask_ctl.hosts import records
+from dask_ctl.management.inventory import ClusterInfo
 from tests.backends.scripts import wait_until
 from tests.conftest import ROOT
 

@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 import pytest
 from kube_client import Kubernetes
 
-from dask_ctl import records
+from dask_ctl.hosts import records
 from tests.backends.scripts import DASK_CLUSTER, EXAMPLES, USE, ok, refused
 
 

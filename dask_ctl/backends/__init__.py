@@ -1,0 +1,1 @@
+"""What must be known of a class of clusters, a room each."""

@@ -1,0 +1,1 @@
+"""A resolved spec to a live cluster."""

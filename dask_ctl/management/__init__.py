@@ -1,0 +1,1 @@
+"""Live clusters, whoever owns them."""

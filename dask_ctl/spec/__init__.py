@@ -1,0 +1,1 @@
+"""Which cluster is meant: text, located values, layers, one resolved spec."""

@@ -1,0 +1,238 @@
+"""YAML and JSON text to located values, within bounds."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError
+from dask_ctl.spec.located import MAX_DEPTH, Located, Origin, Source
+
+# libyaml where PyYAML was built with it: about ten times faster, and the same results.
+SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+MAX_BYTES = 1 << 20
+MAX_VALUES = 100_000
+
+_MAP = "tag:yaml.org,2002:map"
+_SEQ = "tag:yaml.org,2002:seq"
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def read(path: Path, max_bytes: int | None = MAX_BYTES) -> str:
+    """Read a text file, if it is a regular one of a sane size.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    max_bytes : int or None
+        The largest size in bytes; None for no limit.
+
+    Raises
+    ------
+    DaskClusterConfigNotFound
+        If there is no such file.
+    InvalidSpecError
+        If it cannot be read, is no regular file, is too large or is not UTF-8.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise InvalidSpecError("is a directory", remedy="name the spec file in it", origin=path)
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidSpecError(
+                "is not a regular file", remedy="name a YAML or JSON file", origin=path
+            )
+        if max_bytes is not None and status.st_size > max_bytes:
+            raise InvalidSpecError(
+                f"has {status.st_size} bytes, more than the {max_bytes} that a spec may have",
+                remedy="is it the right file?",
+                origin=path,
+            )
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise DaskClusterConfigNotFound("does not exist", origin=path) from None
+    except UnicodeDecodeError as error:
+        raise InvalidSpecError(
+            f"is not UTF-8 (byte {error.start})", remedy="save it as UTF-8", origin=path
+        ) from None
+    except OSError as error:
+        raise InvalidSpecError(
+            f"cannot be read: {error.strerror or error}",
+            remedy="check its permissions and links",
+            origin=path,
+        ) from None
+
+
+def parse(text: str, place: str, source: Source, via: Origin | None = None) -> Located:
+    """Parse one YAML or JSON document.
+
+    Parameters
+    ----------
+    text : str
+        The document.
+    place : str
+        What to call it in origins: the file's name.
+    source : Source
+        The kind of source it is.
+    via : Origin, optional
+        What named it.
+
+    Raises
+    ------
+    InvalidSpecError
+        If it is not valid YAML, has a key twice, is nested too deeply or grows too large.
+    """
+    return _Parser(text, place, source, via).whole()
+
+
+def parse_key(text: str, key: str, place: str, source: Source) -> Located | None:
+    """Parse only what stands at the top-level `key` of a document, or None if it is not there.
+
+    Like `parse`, which it spares the work on everything else in the file.
+    """
+    return _Parser(text, place, source, None).only(key)
+
+
+class _Parser:
+    def __init__(self, text: str, place: str, source: Source, via: Origin | None) -> None:
+        if place.endswith(".json"):
+            # JSON may be indented with tabs, YAML may not. No JSON string spans lines.
+            text = re.sub(r"^\t+", lambda tabs: "  " * len(tabs[0]), text, flags=re.MULTILINE)
+        self.place, self.source, self.via = place, source, via
+        # Aliased nodes are built once, and share; `sizes` counts as if they did not.
+        self.built: dict[int, Located | None] = {}
+        self.sizes: dict[int, int] = {}
+        try:
+            self._check_depth(text)
+            self.loader = SafeLoader(text)
+            self.root = self.loader.get_single_node()
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            column = f" (column {mark.column + 1})" if mark else ""
+            raise self._error(mark, f"not valid YAML: {error.problem}{column}") from None
+        except yaml.YAMLError as error:
+            line = " ".join(str(error).splitlines()[:1])
+            raise self._error(None, f"not valid YAML: {line}") from None
+
+    def whole(self) -> Located:
+        if self.root is None:
+            return Located(None, self._origin(None))
+        return self._build(self.root)
+
+    def only(self, key: str) -> Located | None:
+        if not isinstance(self.root, yaml.MappingNode):
+            return None
+        found = [
+            (name, value)
+            for name, value in self.root.value
+            if isinstance(name, yaml.ScalarNode) and name.value == key
+        ]
+        if len(found) > 1:
+            raise self._twice(found[0][0], found[1][0])
+        return self._build(found[0][1], found[0][0]) if found else None
+
+    def _check_depth(self, text: str) -> None:
+        # The composer recurses, in C with libyaml, so a deep document must not reach it.
+        depth = 0
+        for event in yaml.parse(text, Loader=SafeLoader):
+            if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    raise self._error(
+                        event.start_mark,
+                        f"nested more than {MAX_DEPTH} levels deep",
+                        "a spec is flat; is it the right file?",
+                    )
+            elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+                depth -= 1
+
+    def _origin(self, mark: Any) -> Origin:
+        return Origin(self.source, self.place, mark.line + 1 if mark else None, self.via)
+
+    def _error(self, mark: Any, problem: str, remedy: str | None = None) -> InvalidSpecError:
+        return InvalidSpecError(
+            problem, remedy=remedy or "mend the file", origin=self._origin(mark)
+        )
+
+    def _twice(self, first: yaml.Node, second: yaml.Node) -> InvalidSpecError:
+        return InvalidSpecError(
+            f"given twice, in lines {first.start_mark.line + 1} and {second.start_mark.line + 1}",
+            remedy="keep one of the two",
+            origin=self._origin(second.start_mark),
+            key=str(second.value),
+        )
+
+    def _build(self, node: yaml.Node, at: yaml.Node | None = None) -> Located:
+        """Build a node; `at` is the key in front of it, whose line is the value's too."""
+        if id(node) in self.built:
+            known = self.built[id(node)]
+            if known is None:
+                raise self._error(node.start_mark, "contains itself", "write the values out")
+            return known
+        self.built[id(node)] = None
+        value: Any
+        parts: list[Located] = []
+        if isinstance(node, yaml.MappingNode) and node.tag == _MAP:
+            value = self._mapping(node)
+            parts = list(value.values())
+        elif isinstance(node, yaml.SequenceNode) and node.tag == _SEQ:
+            value = parts = [self._build(part) for part in node.value]
+        else:
+            value = self._scalar(node)
+        sixties = isinstance(value, (int, float)) and ":" in node.value
+        built = Located(
+            value,
+            self._origin((at or node).start_mark),
+            written=node.value if sixties else None,
+        )
+        size = 1 + sum(self.sizes[id(part)] for part in parts)
+        if size > MAX_VALUES:
+            raise self._error(
+                node.start_mark,
+                f"expands to more than {MAX_VALUES} values",
+                "do aliases repeat aliases?",
+            )
+        self.built[id(node)], self.sizes[id(built)] = built, size
+        return built
+
+    def _mapping(self, node: yaml.MappingNode) -> dict[Any, Located]:
+        own: dict[Any, Located] = {}
+        merged: dict[Any, Located] = {}
+        seen: dict[Any, yaml.Node] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == _MERGE:
+                for key, part in self._merged(value_node):
+                    merged.setdefault(key, part)  # the first of a list of mappings wins
+                continue
+            key = self._scalar(key_node)
+            if not isinstance(key, Hashable):
+                raise self._error(key_node.start_mark, "a key must be a plain value")
+            if key in seen:
+                raise self._twice(seen[key], key_node)
+            seen[key] = key_node
+            own[key] = self._build(value_node, key_node)
+        return {**merged, **own}
+
+    def _merged(self, node: yaml.Node) -> list[tuple[Any, Located]]:
+        built = self._build(node)
+        maps = built.value if isinstance(built.value, list) else [built]
+        if not all(isinstance(part.value, dict) for part in maps):
+            raise self._error(node.start_mark, "'<<' takes a mapping, or a list of mappings")
+        return [pair for part in maps for pair in part.value.items()]
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        try:
+            return self.loader.construct_object(node, deep=True)
+        except yaml.MarkedYAMLError as error:
+            raise self._error(
+                error.problem_mark or node.start_mark, f"not valid YAML: {error.problem}"
+            ) from None
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            raise self._error(node.start_mark, f"not a valid value: {error}") from None

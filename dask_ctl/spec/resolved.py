@@ -1,0 +1,205 @@
+"""A resolved spec: the frozen value, and how it is shown to people and to machines."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+import yaml
+
+from dask_ctl.exceptions import Problem
+from dask_ctl.spec.keys import KEYS, ClusterSpec, build
+from dask_ctl.spec.located import KeyPath, Located, Origin, Source, dotted
+
+MASK: Final = "***"
+_SECRET: Final = re.compile(r"password|passwd|token|secret|key", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Overridden:
+    """A source that had something to say and was not heard, or only in part.
+
+    Parameters
+    ----------
+    origin : Origin
+        What was overridden.
+    by : Origin
+        What overrode it.
+    reason : str
+        Why.
+    """
+
+    origin: Origin
+    by: Origin
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.reason} ({self.by})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedSpec:
+    """A spec, and where every part of it came from.
+
+    Printed, it is the spec as YAML with the origin of every leaf beside it.
+
+    Parameters
+    ----------
+    spec : ClusterSpec
+        What was resolved.
+    origins : mapping of str to Origin
+        For each leaf, by its dotted name, where it came from.
+    overridden : tuple of Overridden
+        The lower sources that were replaced, wholly or in part.
+    warnings : tuple of Problem
+        What is worth a warning.
+    tree : Located
+        The spec as located values.
+    """
+
+    spec: ClusterSpec
+    origins: Mapping[str, Origin]
+    overridden: tuple[Overridden, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    tree: Located = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, tree: Located) -> ResolvedSpec:
+        """What a complete spec is, given as located values.
+
+        Raises
+        ------
+        InvalidSpecError
+            If it is wrong.
+        """
+        leaves = [(path, part) for path, part in tree.leaves() if path != ("version",)]
+        origins = MappingProxyType({dotted(path): part.origin for path, part in leaves})
+        return cls(spec=build(tree), origins=origins, tree=tree)
+
+    def origin_of(self, *path: str | int) -> Origin:
+        """Where the value at `path` came from, or the nearest thing above it."""
+        return self.tree.origin_of(path)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the class came from, which names the spec in messages."""
+        return self.tree.origin_of(("class",))
+
+    def lines(self, *, show_secrets: bool = False) -> Iterator[tuple[str, Origin | None]]:
+        """The spec as lines of YAML, each with the origin of what it says, if it says any."""
+        if "version" not in self.tree.value:
+            yield f"version: {self.spec.version}", None  # an inline spec need not say it
+        ordered = {key: self.tree.value[key] for key in KEYS if key in self.tree.value}
+        for key, part in ordered.items():
+            yield from _lines(part, (key,), 0, show_secrets=show_secrets)
+
+    def shadowed(self) -> Iterator[Problem]:
+        """Warnings of files that a variable of the environment puts aside."""
+        for entry in self.overridden:
+            if entry.origin.source is Source.FILE and entry.by.source is Source.ENVIRONMENT:
+                yield Problem(
+                    f"not used: the environment variable {entry.by} takes its place",
+                    remedy=f"unset {entry.by} to use it",
+                    origin=entry.origin,
+                    severity="warning",
+                )
+
+    def as_dict(self, *, show_secrets: bool = False) -> dict[str, Any]:
+        """What ``dask cluster spec show --output json`` prints.
+
+        Parameters
+        ----------
+        show_secrets : bool
+            Whether values that look secret are shown.
+        """
+        spec = self.spec.as_dict()
+        return {
+            "spec": spec if show_secrets else masked(spec),
+            "origins": {
+                key: {"source": origin.source.label, "where": origin.where}
+                for key, origin in self.origins.items()
+            },
+            "overridden": [
+                {
+                    "source": entry.origin.source.label,
+                    "where": entry.origin.where,
+                    "by": entry.by.where,
+                    "reason": entry.reason,
+                }
+                for entry in self.overridden
+            ],
+        }
+
+    def __str__(self) -> str:
+        lines = list(self.lines())
+        width = max(len(text) for text, _ in lines)
+        shown = [
+            f"{text:<{width}}  # {describe(origin)}" if origin else text for text, origin in lines
+        ]
+        return "\n".join([*shown, *(f"# not used: {entry}" for entry in self.overridden)])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td><pre>{html.escape(text)}</pre></td>"
+            f"<td>{html.escape(describe(origin)) if origin else ''}</td></tr>"
+            for text, origin in self.lines()
+        )
+        return f"<table><tr><th>spec</th><th>origin</th></tr>{rows}</table>"
+
+
+def describe(origin: Origin) -> str:
+    """An origin with its kind, where the place alone does not tell it."""
+    text = f"{origin.source.label}: {origin.where}"
+    if origin.via is not None and origin.via.source is not Source.ARGUMENT:
+        text += f" (named by {origin.via})"
+    return text
+
+
+def looks_secret(key: object) -> bool:
+    """Whether a key's name suggests that its value is a secret."""
+    return isinstance(key, str) and bool(_SECRET.search(key))
+
+
+def masked(value: Any, key: object = None) -> Any:
+    """The value with everything that looks secret replaced; variables stay as written."""
+    if isinstance(value, Mapping):
+        return {
+            name: masked(part, name if looks_secret(name) else key) for name, part in value.items()
+        }
+    if isinstance(value, list):
+        return [masked(part, key) for part in value]
+    hidden = looks_secret(key) and value is not None and not _is_variable(value)
+    return MASK if hidden else value
+
+
+def _is_variable(value: Any) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch(r"\$\{(env|import):[^}]*\}", value))
+
+
+def _lines(
+    part: Located, path: KeyPath, depth: int, *, show_secrets: bool
+) -> Iterator[tuple[str, Origin | None]]:
+    indent = "  " * depth
+    if isinstance(part.value, dict) and part.value:
+        yield f"{indent}{_yaml(path[-1])}:", None
+        for name, value in part.value.items():
+            yield from _lines(value, (*path, name), depth + 1, show_secrets=show_secrets)
+        return
+    secret = next((name for name in path if looks_secret(name)), None)
+    plain = part.plain() if show_secrets else masked(part.plain(), secret)
+    yield f"{indent}{_yaml(path[-1])}: {_yaml(plain)}", part.origin
+
+
+def _yaml(value: Any) -> str:
+    """A value as one line of YAML; an object that YAML cannot say as Python shows it."""
+    try:
+        text = yaml.safe_dump(
+            value, default_flow_style=True, width=2**20, sort_keys=False, allow_unicode=True
+        )
+    except yaml.YAMLError:
+        return repr(value)
+    return text.removesuffix("\n").removesuffix("\n...")
