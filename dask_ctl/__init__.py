@@ -22,14 +22,21 @@ if TYPE_CHECKING:
         check_spec,
         create_cluster,
         delete_cluster,
+        describe_cluster,
         discover_cluster_names,
         discover_clusters,
         get_cluster,
+        get_logs,
         get_snippet,
+        launch_cluster,
         list_clusters,
         list_discovery_methods,
+        list_specs,
         resolve_spec,
+        run_command,
         scale_cluster,
+        spec_template,
+        wait_for_workers,
     )
 
 __all__ = [
@@ -44,14 +51,21 @@ __all__ = [
     "check_spec",
     "create_cluster",
     "delete_cluster",
+    "describe_cluster",
     "discover_cluster_names",
     "discover_clusters",
     "get_cluster",
+    "get_logs",
     "get_snippet",
+    "launch_cluster",
     "list_clusters",
     "list_discovery_methods",
+    "list_specs",
     "resolve_spec",
+    "run_command",
     "scale_cluster",
+    "spec_template",
+    "wait_for_workers",
 ]
 
 

@@ -14,20 +14,15 @@ T = TypeVar("T")
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end, also where a loop is running already."""
+    return in_daemon(_run_alone, coroutine).result() if _loop_runs() else _run_alone(coroutine)
+
+
+def _loop_runs() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return _run_alone(coroutine)
-    done: Future[T] = Future()
-
-    def target() -> None:
-        try:
-            done.set_result(_run_alone(coroutine))
-        except BaseException as error:  # noqa: BLE001 -- raised below
-            done.set_exception(error)
-
-    threading.Thread(target=target, daemon=True).start()
-    return done.result()
+        return False
+    return True
 
 
 def _run_alone(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -42,20 +37,24 @@ async def settled(result: Any) -> Any:
     return await result if inspect.isawaitable(result) else result
 
 
+def in_daemon(function: Callable[..., T], *args: Any) -> Future[T]:
+    """Run a function in a thread of its own, which does not keep the process from ending."""
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # from now on nobody can
+
+    def target() -> None:
+        try:
+            future.set_result(function(*args))
+        except BaseException as error:  # noqa: BLE001 -- whoever awaits it gets it
+            future.set_exception(error)
+
+    threading.Thread(target=target, daemon=True).start()
+    return future
+
+
 class Daemons(ThreadPoolExecutor):
     """Threads that do not keep a process from ending, unlike those of asyncio's own executor."""
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Run a function in a thread of its own."""
-        future: Future[T] = Future()
-
-        future.set_running_or_notify_cancel()  # from now on nobody can
-
-        def run() -> None:
-            try:
-                future.set_result(fn(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 -- whoever awaits it gets it
-                future.set_exception(error)
-
-        threading.Thread(target=run, daemon=True).start()
-        return future
+        return in_daemon(lambda: fn(*args, **kwargs))

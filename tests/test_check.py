@@ -10,9 +10,10 @@ import pytest
 from distributed import LocalCluster, SubprocessCluster
 
 from dask_ctl import check_spec, create_cluster
-from dask_ctl.backends.signature import misfits
-from dask_ctl.backends.templates import TEMPLATES, template
+from dask_ctl.backends import room_of
+from dask_ctl.creation.arguments import misfits
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlWarning
+from dask_ctl.lifecycle import spec_template, spec_templates
 from tests.conftest import unavailable
 
 JOBS = (
@@ -105,10 +106,10 @@ def takes_anything(asynchronous: bool = False, n_workers: int = 0, **kwargs: Any
     ("target", "kwargs", "found"),
     [
         (LocalCluster, {"n_workers": 1}, []),
-        (LocalCluster, {"n_workes": 1}, [("n_workes", True)]),
+        (LocalCluster, {"n_workes": 1}, [("kwargs.n_workes", "error")]),
         (LocalCluster, {"worker_class": "by.name", "whatever": 1}, []),
         (SubprocessCluster, {"n_workers": 1, "worker_kwargs": {}}, []),
-        (takes_anything, {"n_worker": 1}, [("n_worker", False)]),
+        (takes_anything, {"n_worker": 1}, [("kwargs.n_worker", "warning")]),
         (takes_anything, {"queue": 1}, []),
     ],
 )
@@ -116,21 +117,21 @@ def test_misfits(
     target: Callable[..., Any], kwargs: dict[str, Any], found: list[tuple[str, bool]]
 ) -> None:
     """An argument is an error only where it is certain that nothing takes it."""
-    assert [(misfit.key, misfit.certain) for misfit in misfits(target, [], kwargs)] == found
+    problems = misfits(room_of(target), [], kwargs)
+    assert [(problem.key, problem.severity) for problem in problems] == found
 
 
-@pytest.mark.parametrize("backend", TEMPLATES)
+@pytest.mark.parametrize("backend", spec_templates())
 def test_templates(isolated: Path, backend: str) -> None:
     """Every template passes the check, where its backend is installed."""
-    lines = check(isolated, template(backend))
-    module = TEMPLATES[backend].module.partition(".")[0]
+    lines = check(isolated, spec_template(backend))
     if lines and "is not installed" in lines[0]:
-        unavailable(f"{module} is not installed", f"pip install {module.replace('_', '-')}")
+        unavailable(*lines[0].split("; "))
     assert lines == []
 
 
 def test_template_lists_other_arguments() -> None:
     """Where the class is installed, its other arguments follow with what they mean."""
-    text = template("slurm")
-    assert "#   queue: null\n#     Destination queue for each worker job.\n" in text
+    text = spec_template("slurm")
+    assert "#   account: null\n#     Accounting string associated with each worker job.\n" in text
     assert "asynchronous" not in text

@@ -19,7 +19,7 @@ from distributed import Client, LocalCluster
 from distributed.deploy.spec import SpecCluster
 
 from dask_ctl import create_cluster
-from dask_ctl.exceptions import BackendError, InvalidSpecError
+from dask_ctl.exceptions import InvalidSpecError
 from tests.conftest import ROOT, require_package
 
 SCRIPT = ROOT / "docs" / "examples" / "myscript.py"
@@ -195,19 +195,35 @@ def test_scale_and_adapt() -> None:
 def test_failure_after_construction_leaves_nothing() -> None:
     """If `adapt` fails, what was started is closed, and the error names backend and key."""
     spec = {**THREADS, "module": "mysite_clusters", "class": "Rigid", "adapt": {"maximum": 1}}
-    with pytest.raises(
-        BackendError, match=r"^create_cluster\(...\): mysite_clusters.Rigid failed: no"
-    ):
+    with pytest.raises(ValueError, match=r"^no\n") as caught:
         create_cluster(spec)
+    (note,) = caught.value.__notes__
+    assert note.startswith("dask_ctl: create_cluster(...): mysite_clusters.Rigid failed: no; ")
 
 
 def test_backend_that_fails_to_start_leaves_nothing() -> None:
-    """If the class itself fails, the error is one line, and says which spec it was."""
+    """If the class itself fails, its error is what is raised, and a note says which spec it was."""
     kwargs = {**QUICK, "scheduler_port": "not a port"}
-    with pytest.raises(BackendError) as caught:
+    with pytest.raises(RuntimeError, match="Cluster failed to start") as caught:
         create_cluster({**THREADS, "kwargs": kwargs})
-    assert str(caught.value).startswith("create_cluster(...): dask.distributed.LocalCluster failed")
-    assert "\n" not in str(caught.value)
+    (note,) = caught.value.__notes__
+    assert note.startswith("dask_ctl: create_cluster(...): dask.distributed.LocalCluster failed")
+    assert "\n" not in note
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "words"),
+    [
+        ({"n_workers": "two"}, TypeError, "unsupported operand|not supported|str"),
+        ({"security": 1}, TypeError, ""),
+    ],
+)
+def test_the_error_of_a_class_that_has_hardly_begun(
+    kwargs: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    """An error before the class has a loop is the class's own, and undoing does not replace it."""
+    with pytest.raises(error, match=words):
+        create_cluster({**THREADS, "kwargs": {**QUICK, **kwargs}})
 
 
 CLUSTERS = """
@@ -326,7 +342,7 @@ def test_asynchronous_failure_leaves_nothing() -> None:
         spec = {**THREADS, "module": "mysite_clusters", "class": "Rigid", "adapt": {"maximum": 1}}
         await create_cluster(spec, asynchronous=True)
 
-    with pytest.raises(BackendError, match=r"Rigid failed: no"):
+    with pytest.raises(ValueError, match=r"^no\n"):
         asyncio.run(main())
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from dask_ctl import delete_cluster, resolve_spec
-from dask_ctl.backends.templates import TEMPLATES
 from dask_ctl.exceptions import DaskCtlWarning
-from dask_ctl.hosts import records
+from dask_ctl.hosts import record as records
+from dask_ctl.lifecycle import spec_templates
 from tests.backends import figures
 from tests.conftest import own_words
 
@@ -242,4 +242,4 @@ def test_the_page_names_all_backends() -> None:
     page = (DOCS / "commands.md").read_text()
     listed = re.search(r"The backends are (.*?)\. ", page, re.DOTALL)
     assert listed
-    assert re.findall(r"`(.*?)`", listed[1]) == list(TEMPLATES)
+    assert re.findall(r"`(.*?)`", listed[1]) == spec_templates()

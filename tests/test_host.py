@@ -19,7 +19,8 @@ import psutil
 import pytest
 from distributed import Client
 
-from dask_ctl.hosts import control, records
+from dask_ctl.hosts import client as control
+from dask_ctl.hosts import record as records
 from tests.backends.scripts import (
     DASK_CLUSTER,
     USE,

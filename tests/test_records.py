@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dask_ctl import BackendError, InvalidSpecError, NoSuchClusterError
-from dask_ctl.hosts import records
+from dask_ctl.hosts import record as records
 from tests.backends.scripts import fill
 
 

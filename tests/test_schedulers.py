@@ -35,7 +35,7 @@ from dask_ctl import (
 )
 from dask_ctl.backends import listening as schedulers
 from dask_ctl.management import discovery
-from dask_ctl.management.inventory import ClusterInfo
+from dask_ctl.management.info import ClusterInfo
 from tests.backends.scripts import wait_until
 from tests.conftest import ROOT, require_package, unavailable
 

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dask_ctl.backends.templates import TEMPLATES, template
 from dask_ctl.exceptions import InvalidSpecError
+from dask_ctl.lifecycle import spec_template, spec_templates
 from dask_ctl.spec import defaults, schema
 from dask_ctl.spec.keys import KEYS, build, check_layer
 from dask_ctl.spec.located import Origin, Source, locate
@@ -78,10 +78,10 @@ def test_defaults_fit_the_schema() -> None:
     assert set(defaults.KEYS) <= set(defaults.DEFAULTS["ctl"])
 
 
-@pytest.mark.parametrize("backend", TEMPLATES)
+@pytest.mark.parametrize("backend", spec_templates())
 def test_templates_fit_the_schema(backend: str) -> None:
     """Every template is valid."""
-    jsonschema.validate(yaml.safe_load(template(backend)), FILE)
+    jsonschema.validate(yaml.safe_load(spec_template(backend)), FILE)
 
 
 def test_examples_fit_the_schema() -> None:

@@ -1,114 +1,126 @@
-"""What ``KubeCluster`` leaves to its caller: other clusters of the same name."""
+"""Pods on Kubernetes, by the operator of dask-kubernetes."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Final
 
-from dask_ctl.backends.signature import inherits, misfits
+import dask.config
+
+from dask_ctl import _private
+from dask_ctl.backends import signature
+from dask_ctl.backends.base import Backend
 from dask_ctl.exceptions import BackendError, NoSuchClusterError
 
-_GONE_TIMEOUT: Final = 120.0
+_GONE_TIMEOUT: Final = 120.0  # seconds
+_POLL: Final = 0.2  # seconds
 
 
-@contextmanager
-def loop_for(
-    target: Any, kwargs: Mapping[str, Any], *, asynchronous: bool
-) -> Iterator[dict[str, Any]]:
-    """Give the loop that a ``KubeCluster`` is to use, once its name is free there.
+class Kubernetes(Backend):
+    """dask-kubernetes' ``KubeCluster``, which leaves other clusters of its name to its caller."""
 
-    Without `asynchronous` that is a new one, on which Kubernetes has been asked already, so that
-    the cluster shares the connection: making one takes as long as ten requests. With it, it is
-    the running one, without which the class starts itself a second time and never awaits that.
+    classes = ("dask_kubernetes.operator.kubecluster.kubecluster.KubeCluster",)
+    public_name = "dask_kubernetes.operator.KubeCluster"
+    packages = {"dask_kubernetes": "dask-kubernetes"}
+    templates = ("kubernetes",)
 
-    Parameters
-    ----------
-    target, kwargs
-        As of `until_name_is_free`.
-    asynchronous : bool
-        Whether the cluster is made for the running loop; whoever awaits it waits for its name.
+    def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
+        """The operator starts everything."""
+        return False
 
-    Yields
-    ------
-    arguments : dict
-        What else to call `target` with: ``loop``, if it takes that.
+    def calling(
+        self, kwargs: Mapping[str, Any], *, asynchronous: bool
+    ) -> AbstractContextManager[dict[str, Any]]:
+        """Give it a loop, on which its name is free.
 
-    Raises
-    ------
-    BackendError
-        As `until_name_is_free`.
-    """
-    if not _is_kube(target):
-        yield {}
-        return
-    from distributed.utils import LoopRunner
+        Without `asynchronous` that is a new one, on which Kubernetes has been asked already, so
+        that the cluster shares the connection: making one takes as long as ten requests. With it,
+        it is the running one, without which the class starts itself a second time and never
+        awaits that (dask-kubernetes 2026.3).
+        """
+        return self._loop(kwargs, asynchronous=asynchronous)
 
-    runner = LoopRunner(asynchronous=asynchronous)
-    runner.start()
-    try:
-        if not asynchronous:
-            _connection = runner.run_sync(until_name_is_free, target, kwargs)
-        loop = {"loop": runner.loop}
-        yield {} if "loop" in kwargs or misfits(target, [], loop) else loop
-    finally:
-        runner.stop()  # it goes on for as long as the cluster is open
+    @contextmanager
+    def _loop(self, kwargs: Mapping[str, Any], *, asynchronous: bool) -> Iterator[dict[str, Any]]:
+        from distributed.utils import LoopRunner
+
+        runner = LoopRunner(asynchronous=asynchronous)
+        runner.start()
+        try:
+            if not asynchronous:
+                _connection = runner.run_sync(until_name_is_free, kwargs)
+            takes = signature.takes(self.target, "loop") and "loop" not in kwargs
+            yield {"loop": runner.loop} if takes else {}
+        finally:
+            runner.stop()  # it goes on for as long as the cluster is open
+
+    def start(self, cluster: Any, kwargs: Mapping[str, Any]) -> Any:
+        """Wait for its name first."""
+
+        async def started() -> Any:
+            _connection = await until_name_is_free(kwargs)  # held, so that the cluster shares it
+            return await cluster
+
+        return started()
+
+    def existed(self, cluster: Any) -> bool:
+        """So it is taken to be while it has not yet looked whether there is one."""
+        messages = _private.messages_of(cluster)
+        if any("existing cluster" in text for text in messages):
+            return True
+        starting = getattr(getattr(cluster, "status", None), "name", "") == "created"
+        return starting and "Creating cluster" not in messages
+
+    def remembered(self, cluster: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Where it is."""
+        return {"namespace": cluster.namespace}
+
+    async def completed(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The namespace: the list of names that dask-kubernetes gives has none."""
+        namespace = arguments.get("namespace") or await _namespace_of(name)
+        return {**arguments, "namespace": namespace}
+
+    def connect(self, name: str, arguments: Mapping[str, Any], *, asynchronous: bool) -> Any:
+        """Quietly, as it draws a panel on standard output otherwise."""
+        given = {"quiet": True, **arguments}
+        if asynchronous:
+            from tornado.ioloop import IOLoop
+
+            given["loop"] = IOLoop.current()  # otherwise it starts a second time, never awaited
+        return super().connect(name, given, asynchronous=asynchronous)
+
+    def delete(self, name: str, arguments: Mapping[str, Any], deadline: float) -> None:
+        """Delete it, and wait until nothing is left of it."""
+        asyncio.run(_deleted(name, arguments.get("namespace"), deadline))
 
 
-async def until_name_is_free(target: Any, kwargs: Mapping[str, Any]) -> Any:
+async def until_name_is_free(kwargs: Mapping[str, Any]) -> Any:
     """Wait until nothing is left of a deleted cluster of the name that `kwargs` ask for.
 
     Kubernetes collects the parts of what was deleted later. A cluster of the same name that is
     created before that takes them for its own, loses them, and never has workers.
 
-    Parameters
-    ----------
-    target : class or function
-        What is about to be called. There is nothing to wait for unless it is a ``KubeCluster``.
-    kwargs : mapping
-        Its arguments.
-
     Returns
     -------
     connection : kr8s.Api or None
         What was asked. As long as it is held, kr8s gives it to everybody on the same loop.
-
-    Raises
-    ------
-    BackendError
-        If something is still left after two minutes.
     """
-    if not _is_kube(target):
-        return None
     import kr8s
-    from dask import config
 
-    name = config.get("kubernetes.name", override_with=kwargs.get("name"))
-    namespace = config.get("kubernetes.namespace", override_with=kwargs.get("namespace"))
+    name = dask.config.get("kubernetes.name", override_with=kwargs.get("name"))
+    namespace = dask.config.get("kubernetes.namespace", override_with=kwargs.get("namespace"))
     if "{" in name or kwargs.get("custom_cluster_spec"):
         return None  # a name that the call makes up, or that stands elsewhere
     api = await kr8s.asyncio.api()
-    await _gone(api, name, namespace, "wait until they are, or choose another name")
+    remedy = "wait until they are, or choose another name"
+    await _gone(api, name, namespace, time.monotonic() + _GONE_TIMEOUT, remedy)
     return api
 
 
-async def delete(name: str, namespace: str | None) -> None:
-    """Delete a cluster, and wait until nothing is left of it.
-
-    Parameters
-    ----------
-    name, namespace : str
-        Which one; without a namespace that of the configuration.
-
-    Raises
-    ------
-    NoSuchClusterError
-        If there is none.
-    BackendError
-        If something is still left after two minutes.
-    """
+async def _deleted(name: str, namespace: str | None, deadline: float) -> None:
     import kr8s
 
     api = await kr8s.asyncio.api()
@@ -123,17 +135,10 @@ async def delete(name: str, namespace: str | None) -> None:
         )
     for each in found:
         await each.delete()
-    await _gone(api, name, namespace, "see what keeps them: kubectl describe")
+    await _gone(api, name, namespace, deadline, "see what keeps them: kubectl describe")
 
 
-async def namespace_of(name: str) -> str | None:
-    """The namespace in which there is a cluster of a name; None if there is none.
-
-    Raises
-    ------
-    BackendError
-        If there is one in several namespaces.
-    """
+async def _namespace_of(name: str) -> str | None:
     import kr8s
 
     selector = f"metadata.name={name}"
@@ -148,14 +153,13 @@ async def namespace_of(name: str) -> str | None:
     return found[0] if found else None
 
 
-async def _gone(api: Any, name: str, namespace: str | None, remedy: str) -> None:
-    deadline = time.monotonic() + _GONE_TIMEOUT
+async def _gone(api: Any, name: str, namespace: str | None, deadline: float, remedy: str) -> None:
     while left := await _remains(api, name, namespace):
         if time.monotonic() > deadline:
             raise BackendError(
                 f"of the deleted cluster {name!r} there are still {', '.join(left)}", remedy=remedy
             )
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(_POLL)
 
 
 async def _remains(api: Any, name: str, namespace: str | None) -> list[str]:
@@ -189,18 +193,4 @@ def _dask(kind: str) -> Any:
     return new_class(kind, "kubernetes.dask.org/v1")
 
 
-def connected(cluster: Any) -> bool:
-    """Whether making `cluster` connected to one that was there before.
-
-    So it is taken to be while a ``KubeCluster`` has not yet looked whether there is one.
-    """
-    # Its messages are the only place where it says so.
-    messages = [text for _, text in getattr(cluster, "_cluster_manager_logs", ())]
-    if any("existing cluster" in text for text in messages):
-        return True
-    starting = getattr(getattr(cluster, "status", None), "name", "") == "created"
-    return starting and _is_kube(type(cluster)) and "Creating cluster" not in messages
-
-
-def _is_kube(target: Any) -> bool:
-    return inherits(target, "dask_kubernetes.operator.kubecluster.kubecluster", "KubeCluster")
+ROOMS = (Kubernetes,)

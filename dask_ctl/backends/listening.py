@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
+
+from dask_ctl import _platform
 
 DEFAULT_PORT: Final = 8786
 _GREETING_SHARE: Final = 0.2  # of the time-out; what is silent so long is something else
@@ -87,6 +90,17 @@ async def identity(
     return found
 
 
+def listens(address: str, timeout: float = 1.0) -> bool:
+    """Whether anything listens at the address of a scheduler, within a time in seconds."""
+    from distributed.comm import get_address_host_port
+
+    try:
+        with socket.create_connection(get_address_host_port(address), timeout=timeout):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
 async def _of_process(
     sockets: Iterable[tuple[str, int]], timeout: float, deadline: float
 ) -> list[dict[str, Any]]:
@@ -143,24 +157,18 @@ def _sockets() -> list[set[tuple[str, int]]]:
     import psutil
 
     found = [{("127.0.0.1", DEFAULT_PORT)}]
-    network = _network(os.getpid())
+    network = _platform.network_of(os.getpid())
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.uids().real != os.getuid() or _network(process.pid) != network:
+            here = _platform.network_of(process.pid) == network
+            if not (here and _platform.owned_by_user(process)):
                 continue
-            if not os.path.basename(process.exe()).startswith("python"):
+            if not _platform.is_python(process.exe()):
                 continue
             connections = getattr(process, "net_connections", None) or process.connections
             listening = [each for each in connections("tcp") if each.status == psutil.CONN_LISTEN]
             found.append({(_reachable(each.laddr.ip), each.laddr.port) for each in listening})
     return [sockets for sockets in found if sockets]
-
-
-def _network(pid: int) -> str | None:
-    """The network that a process sees: in a container, its addresses are other programs' here."""
-    with suppress(FileNotFoundError):  # only Linux has this
-        return os.readlink(f"/proc/{pid}/ns/net")
-    return None
 
 
 def _address(host: str, port: int) -> str:

@@ -1,75 +1,112 @@
-"""What a Runner needs: a class whose every process becomes scheduler, worker or client."""
+"""Classes whose every process becomes scheduler, worker or client."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, NoReturn
 
-from dask_ctl.backends.signature import inherits
-from dask_ctl.creation.ending import end_process
+from dask_ctl.backends.base import Backend, Ledger
+from dask_ctl.backends.ending import close_clients, end_process
 from dask_ctl.exceptions import BackendError
 
+_JOIN_TIMEOUT: Final = 60.0  # seconds
+_LEAVE_TIMEOUT: Final = 60.0  # seconds
 # What tells one run of a Slurm job's ranks from the next; the second is set once it was requeued.
 _RUN_OF_A_JOB: Final = ("SLURM_STEP_ID", "SLURM_RESTART_COUNT")
 
 
-def is_runner(target: Any) -> bool:
-    """Whether `target` is a subclass of dask-jobqueue's ``BaseRunner``."""
-    return inherits(target, "dask_jobqueue.runner", "BaseRunner")
+class Runner(Backend):
+    """dask-jobqueue's ``BaseRunner``."""
+
+    classes = ("dask_jobqueue.runner.BaseRunner",)
+    packages = {"dask_jobqueue": "dask-jobqueue"}
+    is_runner = True
+
+    def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
+        """The ranks are started by whoever runs them."""
+        return False
+
+    def calling(
+        self, kwargs: Mapping[str, Any], *, asynchronous: bool
+    ) -> AbstractContextManager[dict[str, Any]]:
+        """Let the ranks of scheduler and workers end their process with exit code 0.
+
+        ``BaseRunner`` ends them with SIGINT, which by default is a ``KeyboardInterrupt``.
+        """
+        return _ranks_end_quietly()
+
+    def before_close(self, cluster: Any) -> None:
+        """Have all workers join and leave, in that order.
+
+        A worker rank that starts after the scheduler has gone would wait for it for ever, and one
+        that loses its scheduler prints tracebacks.
+        """
+        from distributed import Client
+
+        close_clients(cluster)
+        with Client(cluster.scheduler_address, set_as_default=False) as client:
+            client.wait_for_workers(getattr(cluster, "n_workers", 0), timeout=_JOIN_TIMEOUT)
+            client.retire_workers(close_workers=True)
+            deadline = time.monotonic() + _LEAVE_TIMEOUT
+            while not client.run_on_scheduler(_only_clients_left) and time.monotonic() < deadline:
+                time.sleep(0.05)
 
 
-def prepared(target: Any, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
-    """The keyword arguments to call a Runner with.
+class SlurmRunner(Runner):
+    """dask-jobqueue's ``SLURMRunner``: the tasks of one ``srun``."""
 
-    A ``SLURMRunner`` shares its address in a file. Its default name holds only the job, so a
-    second ``srun`` in one job would read the first one's, and a requeued job the one that its
-    killed ranks left: the step and the number of the restart are added.
+    classes = ("dask_jobqueue.slurm.SLURMRunner",)
+    templates = ("slurm-runner",)
 
-    Raises
-    ------
-    BackendError
-        If a ``SLURMRunner`` is not run by ``srun``: it would wait for other ranks for ever.
-    """
-    given = dict(kwargs)
-    if inherits(target, "dask_jobqueue.slurm", "SLURMRunner"):
+    def require(self, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> None:
+        """Refuse where ``srun`` has not started it: it would wait for other ranks for ever."""
         if "SLURM_STEP_ID" not in env or "SLURM_PROCID" not in env:
             raise BackendError(
-                "SLURMRunner runs inside a job step, and this process is in none",
+                f"{self.name} runs inside a job step, and this process is in none",
                 remedy=f"start it with: srun -n 4 python {sys.argv[0] or 'script.py'}",
             )
+
+    def prepared(
+        self, kwargs: Mapping[str, Any], env: Mapping[str, str], ledger: Ledger | None
+    ) -> dict[str, Any]:
+        """Give each run a scheduler file of its own.
+
+        The default name holds only the job (dask-jobqueue 0.9), so a second ``srun`` in one job
+        would read the first one's, and a requeued job the one that its killed ranks left.
+        """
         run = "-".join(env[name] for name in _RUN_OF_A_JOB if name in env)
-        given.setdefault("scheduler_file", f"scheduler-{{job_id}}-{run}.json")
-    return given
+        return {"scheduler_file": f"scheduler-{{job_id}}-{run}.json", **kwargs}
+
+
+def _only_clients_left(dask_scheduler: Any) -> bool:
+    """Whether no worker is connected to the scheduler; this runs in the scheduler.
+
+    A retired worker is forgotten at once but hangs up later, and a scheduler that closes before
+    that logs a traceback. Active here are a stream of each client, and the call of this.
+    """
+    active: int = dask_scheduler.incoming_comms_active
+    return not dask_scheduler.workers and active <= len(dask_scheduler.client_comms) + 1
 
 
 @contextmanager
-def ranks_exit_quietly() -> Iterator[Callable[[], bool]]:
-    """Let the ranks of scheduler and workers end their process with exit code 0.
-
-    ``BaseRunner`` ends them with SIGINT, which by default is a ``KeyboardInterrupt``.
-
-    Yields
-    ------
-    interrupted : callable
-        Always false: nothing is held back.
-    """
-
-    def never() -> bool:
-        return False
-
+def _ranks_end_quietly() -> Iterator[dict[str, Any]]:
     if threading.current_thread() is not threading.main_thread():
-        yield never
+        yield {}
         return
-    before = signal.signal(signal.SIGINT, _end_process)
+    before = signal.signal(signal.SIGINT, _end)
     try:
-        yield never
+        yield {}
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _end_process(*_: object) -> NoReturn:
+def _end(*_: object) -> NoReturn:
     end_process(0)
+
+
+ROOMS = (Runner, SlurmRunner)

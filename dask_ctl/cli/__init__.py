@@ -6,27 +6,43 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from dask_ctl.cli import clusters, discovery, spec
+from dask_ctl.cli import clusters, discovery, printing, spec
 
 
 class _Reporting(click.Group):
     """A group that ends with one line and its exit code where dask_ctl raises an error."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        from dask_ctl.exceptions import DaskCtlWarning, explained
+
+        warnings.simplefilter("always", DaskCtlWarning)
+        warnings.showwarning = _warned(warnings.showwarning)
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            code = getattr(error, "exit_code", None)
-            if code is None or ctx.params.get("debug"):
+            if explained(error) is None or ctx.params.get("debug"):
                 raise
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(code)
+            sys.exit(printing.failure(error))
+
+
+def _warned(otherwise: Callable[..., None]) -> Callable[..., None]:
+    from dask_ctl.exceptions import DaskCtlWarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, DaskCtlWarning):
+            printing.warn(message)
+        else:
+            otherwise(message, category, *where, **more)
+
+    return show
 
 
 @click.group(cls=_Reporting, context_settings={"help_option_names": ["-h", "--help"]})

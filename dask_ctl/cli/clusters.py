@@ -11,18 +11,15 @@ from typing import Any, Final
 
 import click
 
+from dask_ctl.cli import printing
 from dask_ctl.cli.options import (
     Command,
     complete_cluster,
     complete_method,
     output_option,
-    print_table,
     resolved_from,
-    warn,
     with_spec,
 )
-
-_LINE_INTERVAL: Final = 10.0  # seconds
 
 _name = click.argument("name", shell_complete=complete_cluster)
 
@@ -45,15 +42,7 @@ def _timeout(default: float | None, help_: str) -> Callable[[Command], Command]:
 @click.option("--no-wait", is_flag=True, help="Do not even wait for the scheduler.")
 @_timeout(None, "Give up after so long, and leave nothing.")
 def create(
-    *,
-    spec: str | None,
-    file: str | None,
-    settings: tuple[str, ...],
-    local_fallback: bool,
-    name: str | None,
-    wait: int | None,
-    no_wait: bool,
-    timeout: float | None,
+    *, name: str | None, wait: int | None, no_wait: bool, timeout: float | None, **spec: Any
 ) -> None:
     """Create a cluster that lives on, and print its name.
 
@@ -61,17 +50,13 @@ def create(
     """
     if wait and no_wait:
         raise click.UsageError("--wait and --no-wait exclude each other")
-    from dask_ctl.hosts.launch import Launch, name_for
+    from dask_ctl import lifecycle
 
-    deadline = None if timeout is None else time.monotonic() + timeout
-    resolved = resolved_from(spec, file, settings, local_fallback=local_fallback)
-    name = name or name_for(resolved)
+    resolved = resolved_from(**spec)
     what = f"creating {resolved.spec.target} from {resolved.origin}"
-    with _undone(), Launch(name, resolved.tree) as launch, _progress(what) as told:
-        launch.until("hosted" if no_wait else "running", deadline)
-        if wait:
-            _wait_for(launch.found(), wait, deadline, told)
-        launch.released = True
+    workers = None if no_wait else wait or 0
+    with _undone(), printing.progress(what) as told:
+        name = lifecycle.launch_cluster(resolved, name, wait=workers, timeout=timeout, told=told)
     click.echo(name)
 
 
@@ -106,51 +91,27 @@ class _BeforeCommand(click.Command):
 @click.command(cls=_BeforeCommand)
 @with_spec
 @click.option("--name", help="Use the running cluster NAME, and leave it running.")
-def run(
-    *,
-    spec: str | None,
-    file: str | None,
-    settings: tuple[str, ...],
-    local_fallback: bool,
-    name: str | None,
-    command: list[str],
-) -> None:
+def run(*, name: str | None, command: list[str], **spec: Any) -> None:
     """Run COMMAND with a cluster that Client() in it finds.
 
     The cluster is created for it, and closed when it ends.
     """
     if not command:
         raise click.UsageError("name a COMMAND after '--': dask cluster run -- python script.py")
-    from dask_ctl.management.command import create_for, require_program, run_with
-
-    require_program(command)
-    if name is not None and (spec or file or settings):
+    if name is not None and (spec["spec"] or spec["file"] or spec["settings"]):
         raise click.UsageError("--name takes a running cluster as it is; leave out the spec")
-    with _code_kept():
-        if name is not None:
-            from dask_ctl.lifecycle import get_cluster
+    from dask_ctl import lifecycle
+    from dask_ctl.backends.ending import end_process
 
-            with _progress(f"connecting to {name}"):
-                made = get_cluster(name)
-        else:
-            resolved = resolved_from(spec, file, settings, local_fallback=local_fallback)
-            click.echo(f"creating {resolved.spec.target} from {resolved.origin}", err=True)
-            with _undone():
-                made = create_for(resolved)
-        with _undone():
-            code = run_with(made, command)
-        sys.exit(code)
-
-
-@contextmanager
-def _code_kept() -> Iterator[None]:
-    """Exit with the code of the body, whatever its threads do meanwhile."""
-    from dask_ctl.creation.ending import end_process
-
+    resolved = None if name else resolved_from(**spec)
+    target = resolved and f"creating {resolved.spec.target} from {resolved.origin}"
+    click.echo(target or f"connecting to {name}", err=True)
     try:
-        yield
+        with _undone():
+            code = lifecycle.run_command(command, resolved, name=name)
     except SystemExit as ending:
-        end_process(ending.code if isinstance(ending.code, int) else 0)
+        code = int(ending.code or 0)
+    end_process(code)  # whatever the threads of the cluster do meanwhile
 
 
 @click.command(name="list")
@@ -158,50 +119,21 @@ def _code_kept() -> Iterator[None]:
 @output_option("text", "json")
 def list_(*, method: str | None, output: str) -> None:
     """Print the clusters that run, found by every method or by METHOD alone."""
-    from dask_ctl import _async as loops
+    from dask_ctl import lifecycle
     from dask_ctl.exceptions import DiscoveryError
-    from dask_ctl.management import inventory
 
-    infos, problems = loops.run(inventory.everything(method))
+    problems: list[Exception] = []
+    infos = lifecycle.list_clusters(method, failed=problems.append)
     for problem in problems:
-        warn(problem)
+        printing.warn(problem)
     if output == "json":
         click.echo(json.dumps([info.as_dict() for info in infos], indent=2))
     elif infos:
-        headings = (
-            "NAME", "TYPE", "WORKERS", "THREADS", "MEMORY", "CREATED", "DISCOVERY", "ADDRESS",
-            "STATUS",
-        )  # fmt: skip
-        print_table(headings, [_row(info) for info in infos])
+        printing.clusters(infos)
     else:
         click.echo("No clusters found. To create one: dask cluster create", err=True)
-    failed = [problem.exit_code for problem in problems if isinstance(problem, DiscoveryError)]
-    sys.exit(failed[0] if method and failed else 0)
-
-
-def _row(info: Any) -> tuple[str, ...]:
-    def shown(value: Any) -> str:
-        return "" if value is None else str(value)
-
-    return (
-        info.name,
-        (info.type or "").rpartition(".")[2],
-        shown(info.workers),
-        shown(info.threads),
-        _bytes(info.memory),
-        shown(info.created),
-        info.discovery,
-        shown(info.address),
-        info.status,
-    )
-
-
-def _bytes(n: int | None) -> str:
-    if n is None:
-        return ""
-    from dask.utils import format_bytes
-
-    return str(format_bytes(n))
+    failed = any(isinstance(problem, DiscoveryError) for problem in problems)
+    sys.exit(DiscoveryError.exit_code if method and failed else 0)
 
 
 @click.command()
@@ -209,41 +141,17 @@ def _bytes(n: int | None) -> str:
 @output_option("text", "json")
 def show(*, name: str, output: str) -> None:
     """Print all there is to say of the cluster NAME."""
-    from dask_ctl import _async as loops
-    from dask_ctl.management import inventory
+    from dask_ctl import lifecycle
+    from dask_ctl.exceptions import BackendError
 
-    found, info = loops.run(inventory.details(name))
-    details = inventory.described(found, info)
+    details = lifecycle.describe_cluster(name)
     if output == "json":
         click.echo(json.dumps(details, indent=2, default=str))
     else:
-        for line in _lines(details):
+        for line in printing.description(details):
             click.echo(line)
-    sys.exit(0 if info.status in ("running", "starting") else 5)
-
-
-def _lines(details: dict[str, Any]) -> Iterator[str]:
-    for key in ("name", "type", "status", "address", "dashboard", "created", "discovery", "log"):
-        if details.get(key) is not None:
-            yield f"{key + ':':<12}{details[key]}"
-    if details["workers"] is not None:
-        memory = f"{_bytes(details['memory_used'])} of {_bytes(details['memory'])}"
-        yield f"{'workers:':<12}{details['workers']}, with {details['threads']} threads"
-        yield f"{'memory:':<12}{memory}"
-        tasks = ", ".join(f"{count} {state}" for state, count in details["tasks"].items())
-        yield f"{'tasks:':<12}{tasks or 'none'}"
-    if details["jobs"]:
-        yield f"{'jobs:':<12}{', '.join(details['jobs'])}"
-    if details["spec"]:
-        import yaml
-
-        yield "spec:"
-        shown = {key: value for key, value in details["spec"].items() if value is not None}
-        for line in yaml.safe_dump(shown, sort_keys=False).splitlines():
-            yield f"  {line}"
-        yield "origins:"
-        for key, origin in details["origins"].items():
-            yield f"  {key}: {origin['source']}: {origin['where']}"
+    there = details["status"] in ("running", "starting", "closing")
+    sys.exit(0 if there else BackendError.exit_code)
 
 
 @click.command()
@@ -252,15 +160,19 @@ def _lines(details: dict[str, Any]) -> Iterator[str]:
 @click.option("--no-wait", is_flag=True, help="Do not wait until the workers are there.")
 @_timeout(300, "Wait no longer than this.")
 def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
-    """Have the cluster NAME have N workers."""
-    from dask_ctl import _async as loops
-    from dask_ctl.management import manage
+    """Have the cluster NAME have N workers, from now on."""
+    from dask_ctl import lifecycle
 
-    found = loops.run(manage.scale(name, n))
-    if not no_wait:
-        with _progress(f"scaling {name} to {_workers(n)}", n) as told:
-            _wait_for(found, n, time.monotonic() + timeout, told, exactly=True)
-    click.echo(f"{name} has {_workers(n)}." if not no_wait else f"{name} was told.", err=True)
+    deadline = time.monotonic() + timeout
+    lifecycle.scale_cluster(name, n, timeout=timeout)
+    if no_wait:
+        click.echo(f"{name} was told.", err=True)
+        return
+    workers = printing.workers(n)
+    with printing.progress(f"scaling {name} to {workers}", n) as told:
+        left = deadline - time.monotonic()
+        lifecycle.wait_for_workers(name, n, exactly=True, timeout=left, told=told)
+    click.echo(f"{name} has {workers}.", err=True)
 
 
 @click.command()
@@ -273,14 +185,15 @@ def adapt(*, name: str, minimum: int, maximum: int, no_wait: bool, timeout: floa
     """Have the cluster NAME have as many workers as its work needs."""
     if minimum > maximum:
         raise click.UsageError("--minimum is more than --maximum")
-    from dask_ctl import _async as loops
-    from dask_ctl.management import manage
+    from dask_ctl import lifecycle
 
-    found = loops.run(manage.adapt(name, minimum=minimum, maximum=maximum))
+    deadline = time.monotonic() + timeout
+    lifecycle.adapt_cluster(name, minimum, maximum, timeout=timeout)
     if not no_wait:
-        with _progress(f"waiting for {_workers(minimum)}", minimum) as told:
-            _wait_for(found, minimum, time.monotonic() + timeout, told)
-    click.echo(f"{name} adapts between {minimum} and {_workers(maximum)}.", err=True)
+        with printing.progress(f"waiting for {printing.workers(minimum)}", minimum) as told:
+            left = deadline - time.monotonic()
+            lifecycle.wait_for_workers(name, minimum, timeout=left, told=told)
+    click.echo(f"{name} adapts between {minimum} and {printing.workers(maximum)}.", err=True)
 
 
 @click.command()
@@ -290,14 +203,12 @@ def adapt(*, name: str, minimum: int, maximum: int, no_wait: bool, timeout: floa
 @_timeout(180, "Wait no longer than this for the end of each.")
 def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: float) -> None:
     """End the clusters NAME..., and wait until nothing is left of them."""
-    from dask_ctl import _async as loops
-    from dask_ctl.exceptions import DaskCtlError
-    from dask_ctl.hosts import records
-    from dask_ctl.management import manage
+    from dask_ctl import lifecycle
+    from dask_ctl.exceptions import explained
 
     if bool(names) == everything:
         raise click.UsageError("give the names of clusters, or --all")
-    names = tuple(records.names()) if everything else tuple(dict.fromkeys(names))
+    names = tuple(lifecycle.list_recorded() if everything else dict.fromkeys(names))
     if not names:
         click.echo("There is none.", err=True)
         return
@@ -306,13 +217,12 @@ def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: floa
     codes = []
     for name in names:
         try:
-            with _progress(f"deleting {name}"):
-                loops.run(manage.delete(name, timeout))
-        except DaskCtlError as error:
-            if len(names) == 1:
+            with printing.progress(f"deleting {name}"):
+                lifecycle.delete_cluster(name, timeout=timeout)
+        except Exception as error:
+            if len(names) == 1 or explained(error) is None:
                 raise
-            click.echo(f"Error: {error}", err=True)
-            codes.append(error.exit_code)
+            codes.append(printing.failure(error))
         else:
             click.echo(f"Deleted {name}.", err=True)
     sys.exit(codes[0] if codes else 0)
@@ -322,9 +232,9 @@ def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: floa
 @_name
 def snippet(*, name: str) -> None:
     """Print Python code that gives a Client of the cluster NAME."""
-    from dask_ctl.lifecycle import get_snippet
+    from dask_ctl import lifecycle
 
-    click.echo(get_snippet(name), nl=False)
+    click.echo(lifecycle.get_snippet(name), nl=False)
 
 
 @click.command()
@@ -332,61 +242,10 @@ def snippet(*, name: str) -> None:
 @click.option("--follow", is_flag=True, help="Go on until the cluster ends, or Ctrl-C.")
 def logs(*, name: str, follow: bool) -> None:
     """Print what the cluster NAME has logged."""
-    from dask_ctl.management import manage
+    from dask_ctl import lifecycle
 
-    for text in manage.logs(name, follow=follow):
+    for text in lifecycle.get_logs(name, follow=follow):
         click.echo(text, nl=False)
 
 
 COMMANDS: Final = (create, run, list_, show, scale, adapt, delete, snippet, logs)
-
-
-@contextmanager
-def _progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Say how far something is: a line that moves on a terminal, plain lines elsewhere."""
-    if not sys.stderr.isatty():
-        click.echo(what, err=True)
-        yield _Lines()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
-    if total:
-        columns[2:2] = [BarColumn(), TextColumn("{task.completed}/{task.total}")]
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda n: progress.update(
-            task, **({"completed": n} if total else {"description": f"{what}: {_workers(n)}"})
-        )
-
-
-def _workers(n: int) -> str:
-    return f"{n} worker" if n == 1 else f"{n} workers"
-
-
-class _Lines:
-    """How many workers there are, as a line every now and then."""
-
-    def __init__(self) -> None:
-        self.said = time.monotonic()
-
-    def __call__(self, n: int) -> None:
-        if time.monotonic() > self.said + _LINE_INTERVAL:
-            self.said = time.monotonic()
-            click.echo(_workers(n), err=True)
-
-
-def _wait_for(
-    found: Any,
-    n: int,
-    deadline: float | None,
-    told: Callable[[int], None],
-    *,
-    exactly: bool = False,
-) -> None:
-    from dask_ctl import _async as loops
-    from dask_ctl.management import manage
-
-    end = float("inf") if deadline is None else deadline
-    loops.run(manage.until_workers(found, (n.__eq__ if exactly else n.__le__), end, told))

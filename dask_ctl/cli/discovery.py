@@ -6,7 +6,8 @@ import json
 
 import click
 
-from dask_ctl.cli.options import complete_method, output_option, print_table
+from dask_ctl.cli import printing
+from dask_ctl.cli.options import complete_method, output_option
 
 
 @click.group(name="discovery")
@@ -18,9 +19,9 @@ def group() -> None:
 @output_option("text", "json")
 def list_(*, output: str) -> None:
     """Print every discovery method; none is imported."""
-    from dask_ctl.management.discovery import methods
+    from dask_ctl import lifecycle
 
-    found = [method.as_dict() for method in methods().values()]
+    found = list(lifecycle.list_discovery_methods().values())
     if output == "json":
         click.echo(json.dumps(found, indent=2))
         return
@@ -29,7 +30,7 @@ def list_(*, output: str) -> None:
          each["path"])
         for each in found
     ]  # fmt: skip
-    print_table(("NAME", "PACKAGE", "VERSION", "ENABLED", "PATH"), rows)
+    printing.table(("NAME", "PACKAGE", "VERSION", "ENABLED", "PATH"), rows)
 
 
 @group.command()
@@ -47,9 +48,9 @@ def disable(*, name: str) -> None:
 
 
 def _write(name: str, *, enabled: bool) -> None:
-    from dask_ctl.management.discovery import set_enabled
+    from dask_ctl import lifecycle
 
-    path = set_enabled(name, enabled=enabled)
+    path = lifecycle.set_discovery(name, enabled=enabled)
     if path is None:
         click.echo(f"{name} is {'enabled' if enabled else 'disabled'} already.", err=True)
     else:

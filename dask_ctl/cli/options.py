@@ -1,11 +1,13 @@
-"""What the commands share: the options that name a spec, and how they print."""
+"""What the commands share: the options that name a spec, and completion."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+
+from dask_ctl.cli import printing
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,6 +28,7 @@ def with_spec(command: Command) -> Command:
             "--set",
             "settings",
             multiple=True,
+            callback=_pairs,
             metavar="KEY=VALUE",
             help="Lay a value over the spec: --set kwargs.n_workers=4",
         ),
@@ -54,17 +57,14 @@ def output_option(*kinds: str) -> Callable[[Command], Command]:
 def resolved_from(
     spec: str | None, file: str | None, settings: tuple[str, ...], *, local_fallback: bool
 ) -> Any:
-    """The resolved spec that the options of `with_spec` ask for; its warnings are printed."""
-    from dask_ctl.spec.resolve import resolve
+    """The resolved spec that the options of `with_spec` ask for."""
+    from dask_ctl import lifecycle
 
-    resolved = resolve(
-        spec_name(spec, file),
-        local_fallback=local_fallback,
-        overrides=overrides_of(settings),
-        asked_by="SPEC",
+    resolved = lifecycle.resolve_spec(
+        spec_name(spec, file), local_fallback, settings=settings, asked_by="SPEC"
     )
-    for finding in (*resolved.warnings, *resolved.shadowed()):
-        say(finding)
+    for warning in resolved.shadowed():
+        printing.say(warning)
     return resolved
 
 
@@ -75,58 +75,42 @@ def spec_name(spec: str | None, file: str | None) -> str | None:
     return file if spec is None else spec
 
 
-def overrides_of(settings: tuple[str, ...]) -> list[Any]:
-    """The layers of ``--set``."""
-    from dask_ctl.spec.config import override
-
+def _pairs(_: Any, __: Any, settings: tuple[str, ...]) -> tuple[str, ...]:
     for setting in settings:
         if "=" not in setting or setting.startswith("="):
-            raise click.BadParameter(f"{setting!r} is not KEY=VALUE", param_hint="--set")
-    return [override(*setting.split("=", 1)) for setting in settings]
-
-
-def say(finding: Any) -> None:
-    """Print a finding on standard error."""
-    colour = {"error": "red", "warning": "yellow"}[finding.severity]
-    click.echo(click.style(f"{finding.severity}: ", fg=colour) + str(finding), err=True)
-
-
-def warn(text: object) -> None:
-    """Print a warning on standard error."""
-    click.echo(click.style("warning: ", fg="yellow") + str(text), err=True)
-
-
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under headings, every cell whole."""
-    table = [headings, *rows]
-    widths = [max(len(row[i]) for row in table) for i in range(len(headings) - 1)]
-    for row in table:
-        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
-        click.echo("  ".join([*cells, row[-1]]).rstrip())
+            raise click.BadParameter(f"{setting!r} is not KEY=VALUE")
+    return settings
 
 
 def complete_cluster(_: Any, __: Any, incomplete: str) -> list[str]:
     """The names of clusters of the command line: no method is run while somebody types."""
-    from dask_ctl.hosts.records import names
+    from dask_ctl import lifecycle
 
-    return [name for name in names() if name.startswith(incomplete)]
+    return [name for name in lifecycle.list_recorded() if name.startswith(incomplete)]
 
 
 def complete_method(_: Any, __: Any, incomplete: str) -> list[str]:
     """The names of discovery methods."""
-    from dask_ctl.management.discovery import methods
+    from dask_ctl import lifecycle
 
-    return [name for name in methods() if name.startswith(incomplete)]
+    return [name for name in lifecycle.list_discovery_methods() if name.startswith(incomplete)]
+
+
+def complete_template(_: Any, __: Any, incomplete: str) -> list[str]:
+    """The names of the specs to start from."""
+    from dask_ctl import lifecycle
+
+    return [name for name in lifecycle.spec_templates() if name.startswith(incomplete)]
 
 
 def _complete_spec(_: Any, __: Any, incomplete: str) -> list[Any]:
     from click.shell_completion import CompletionItem
 
+    from dask_ctl import lifecycle
     from dask_ctl.exceptions import DaskCtlError
-    from dask_ctl.spec.catalogue import entries
 
     try:
-        found = [entry.name for entry in entries() if entry.name.startswith(incomplete)]
+        found = [each.name for each in lifecycle.list_specs() if each.name.startswith(incomplete)]
     except DaskCtlError:
         found = []
     return [*map(CompletionItem, found), CompletionItem(incomplete, type="file")]

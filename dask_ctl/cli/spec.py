@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from dask_ctl.cli import printing
 from dask_ctl.cli.options import (
+    complete_template,
     output_option,
-    overrides_of,
-    print_table,
     resolved_from,
     spec_name,
     with_spec,
@@ -71,20 +71,18 @@ def check(
 
     Exits with 0 if create_cluster() can try it, and with 4 if there are errors.
     """
-    # A project's own module is found from where its script would be run.
-    sys.path.insert(0, "")
-    from dask_ctl.creation.check import check as find
+    from dask_ctl import lifecycle
 
-    chosen = spec_name(spec, file)
-    overrides = overrides_of(settings)
-    findings = find(chosen, local_fallback=local_fallback, overrides=overrides, asked_by="SPEC")
-    valid = all(finding.severity != "error" for finding in findings)
+    problems = lifecycle.check_spec(
+        spec_name(spec, file), local_fallback, settings=settings, asked_by="SPEC"
+    )
+    valid = all(problem.severity != "error" for problem in problems)
     if output == "json":
-        diagnostics = [finding.as_dict() for finding in findings]
+        diagnostics = [problem.as_dict() for problem in problems]
         click.echo(json.dumps({"valid": valid, "diagnostics": diagnostics}, indent=2))
     else:
-        for finding in findings:
-            click.echo(f"{finding.severity}: {finding}")
+        for problem in problems:
+            click.echo(f"{problem.severity}: {problem}")
         if valid:
             click.echo("The spec is valid.")
     sys.exit(0 if valid else 4)
@@ -94,9 +92,9 @@ def check(
 @output_option("text", "json")
 def list_(*, output: str) -> None:
     """Print every spec that can be named here, and every place looked at."""
-    from dask_ctl.spec.catalogue import entries, places_looked_at
+    from dask_ctl import lifecycle
 
-    found, places = entries(), places_looked_at()
+    found, places = lifecycle.list_specs(), lifecycle.list_spec_places()
     if output == "json":
         listed = {
             "specs": [entry.as_dict() for entry in found],
@@ -111,7 +109,7 @@ def list_(*, output: str) -> None:
     if not rows:
         click.echo("No specs found. To write one: dask cluster spec init local")
     else:
-        print_table(("", "NAME", "BACKEND", "ORIGIN"), rows)
+        printing.table(("", "NAME", "BACKEND", "ORIGIN"), rows)
         click.echo("* in force")
     click.echo("\nPlaces looked at:")
     for path, exists in places:
@@ -119,7 +117,7 @@ def list_(*, output: str) -> None:
 
 
 @group.command()
-@click.argument("backend")
+@click.argument("backend", shell_complete=complete_template)
 @click.option(
     "-o",
     "--output-file",
@@ -129,18 +127,14 @@ def list_(*, output: str) -> None:
 )
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def init(*, backend: str, target: Path | None, force: bool) -> None:
-    """Write a commented spec for BACKEND to start from.
+    """Write a commented spec for BACKEND to start from."""
+    from dask_ctl import lifecycle
+    from dask_ctl.exceptions import InvalidSpecError
 
-    BACKEND is one of local, slurm, slurm-runner, mpi, sge, pbs, lsf, oar, moab, htcondor, ssh,
-    kubernetes, gateway, proxy, coiled, ec2, fargate.
-    """
-    from dask_ctl.backends.templates import TEMPLATES, template
-    from dask_ctl.spec.keys import did_you_mean
-
-    if backend not in TEMPLATES:
-        hint = did_you_mean(backend, TEMPLATES) or f"known: {', '.join(TEMPLATES)}"
-        raise click.BadParameter(f"{backend!r} is unknown; {hint}", param_hint="BACKEND")
-    text = template(backend)
+    try:
+        text = lifecycle.spec_template(backend)
+    except InvalidSpecError as error:
+        raise click.BadParameter(str(error), param_hint="BACKEND") from None
     if target is None:
         click.echo(text, nl=False)
         return
@@ -160,6 +154,6 @@ def init(*, backend: str, target: Path | None, force: bool) -> None:
 )
 def schema(*, namespace: bool) -> None:
     """Print the JSON Schema of a spec file."""
-    from dask_ctl.spec.schema import dump, namespace_schema, spec_schema
+    from dask_ctl import lifecycle
 
-    click.echo(dump(namespace_schema() if namespace else spec_schema()), nl=False)
+    click.echo(json.dumps(lifecycle.spec_schema(namespace=namespace), indent=2))

@@ -5,28 +5,25 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from dask_ctl._async import settled
-from dask_ctl.backends import credentials, kubernetes
-from dask_ctl.backends import jobqueue as jobs
-from dask_ctl.backends.runners import is_runner, prepared, ranks_exit_quietly
-from dask_ctl.creation import check, closing, interrupts
+from dask_ctl.backends import Ledger, room_of
+from dask_ctl.creation import check, exits, interrupts
 from dask_ctl.creation.script import leave_unguarded_script_alone
-from dask_ctl.creation.target import has_cluster_interface, load_from
+from dask_ctl.creation.target import has_cluster_interface, load
 from dask_ctl.exceptions import (
-    BackendError,
     DaskCtlError,
     DaskCtlWarning,
     InvalidSpecError,
     Problem,
+    explain,
     text_of,
 )
 from dask_ctl.spec.resolved import ResolvedSpec
-from dask_ctl.spec.values import expand
 
 logger = logging.getLogger("dask_ctl")
 
@@ -36,7 +33,7 @@ def create(
     *,
     asynchronous: bool = False,
     env: Mapping[str, str] | None = None,
-    ledger: jobs.Ledger | None = None,
+    ledger: Ledger | None = None,
 ) -> Any:
     """Make the cluster that a spec describes.
 
@@ -54,187 +51,132 @@ def create(
     Returns
     -------
     cluster : object
-        The backend's own object, or with `asynchronous` a `Starting` of it.
+        The backend's own object, with `asynchronous` one that is yet to be awaited or entered.
 
     Raises
     ------
     InvalidSpecError
         If the spec turns out to be wrong.
     BackendError
-        If the backend cannot be imported, called or started. Nothing is left of it.
+        If the backend is not installed, or lacks what it needs here.
+    Exception
+        What the backend raises, with a note that names the spec. Nothing is left of the cluster.
     """
     call = _Call(resolved, os.environ if env is None else env, ledger)
     logger.info("creating %s from %s", call.name, resolved.origin)
-    leave_unguarded_script_alone(call.target, call.kwargs)
+    leave_unguarded_script_alone(call.room, call.kwargs)
     cluster = call.make(asynchronous=asynchronous)
     if asynchronous:
-        return Starting(cluster, call)
+        return _awaited(cluster, call)
     call.bring_up(cluster)
     return cluster
-
-
-class Starting:
-    """A cluster that is started by awaiting or entering it, and has not been yet.
-
-    It stands for the backend's own object, which ``await`` and ``async with`` give, and passes
-    every attribute on to it.
-    """
-
-    def __init__(self, cluster: Any, call: _Call) -> None:
-        self._cluster = cluster
-        self._call = call
-        self._started = False
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        return self._start().__await__()
-
-    async def _start(self) -> Any:
-        if self._started:  # a Client awaits its cluster again, which must not scale it again
-            return await self._cluster
-        started = await self._call.bring_up_async(self._cluster)
-        self._started = True
-        return started
-
-    async def __aenter__(self) -> Any:
-        return await self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        closed = self._cluster.__aexit__(*exc_info)
-        await closed
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cluster, name)
-
-    def __repr__(self) -> str:
-        return repr(self._cluster)
 
 
 class _Call:
     """One call of what a spec names: checked, expanded, and undone if it fails."""
 
     def __init__(
-        self, resolved: ResolvedSpec, env: Mapping[str, str], ledger: jobs.Ledger | None
+        self, resolved: ResolvedSpec, env: Mapping[str, str], ledger: Ledger | None
     ) -> None:
+        tree = check.expanded(resolved, env)
         self.resolved = resolved
-        values = {
-            key: expand(part, (key,), env)
-            for key, part in resolved.tree.value.items()
-            if key not in ("args", "kwargs")
-        }
-        self.name = f"{values['module']}.{values['class']}"
-        self.target = load_from(resolved.tree, env)
-        self.scale, self.adapt = values.get("scale"), values.get("adapt")
-        self.runner = is_runner(self.target)
-        self.args, kwargs = check.arguments(resolved.tree, env)
-        self._refuse_misfits(kwargs)
+        self.spec = ResolvedSpec.of(tree).spec
+        self.name = self.spec.target
+        self.room = room_of(load(tree))
+        self.args, self.kwargs = check.arguments(tree)
+        self._starting = f"{self.name} is starting, and will be closed once it has"
+        for problem in check.fitting(resolved, self.room, self.args, self.kwargs):
+            if problem.severity == "error":
+                raise InvalidSpecError.of(problem)
+            _warn(problem)
         with self._explained():
-            credentials.require(self.target, kwargs)
-            self.kwargs = jobs.keeping_track(
-                self.target, prepared(self.target, kwargs, env), ledger
-            )
+            self.room.require(self.kwargs, env)
+            self.kwargs = self.room.prepared(self.kwargs, env, ledger)
 
     def make(self, *, asynchronous: bool) -> Any:
         """Call the target."""
-        calling = ranks_exit_quietly() if self.runner else interrupts.deferred(self.name)
-        loop = kubernetes.loop_for(self.target, self.kwargs, asynchronous=asynchronous)
-        with self._explained(), loop as extra:
-            if asynchronous:
-                extra["asynchronous"] = True
+        calling = self.room.calling(self.kwargs, asynchronous=asynchronous)
+        with self._explained(), calling as extra:
+            given = {"asynchronous": True, **extra} if asynchronous else extra
             try:
-                with calling as interrupted:
-                    cluster = self.target(*self.args, **self.kwargs, **extra)
+                with interrupts.deferred(self._starting) as interrupted:
+                    cluster = self.room.target(*self.args, **self.kwargs, **given)
             except (Exception, KeyboardInterrupt) as error:
-                half_built = closing.half_built(error)
+                half_built = exits.half_built(error)
                 if half_built is not None and not asynchronous:
-                    closing.undo(half_built)
+                    exits.undo(half_built, self.room)
                 raise
-        if interrupted():
-            closing.undo(cluster)
-            raise KeyboardInterrupt
-        if not has_cluster_interface(cluster):
-            if callable(close := getattr(cluster, "close", None)):
-                close()
-            raise InvalidSpecError(
-                f"{self.name} returned {type(cluster).__name__}, which is not a cluster",
-                remedy="return an object with scheduler_address and close()",
-                origin=self.resolved.origin,
-                key="class",
-            )
-        return cluster
+            if interrupted():
+                exits.undo(cluster, self.room)
+                raise KeyboardInterrupt
+        if has_cluster_interface(cluster):
+            return cluster
+        if callable(close := getattr(cluster, "close", None)):
+            close()
+        raise InvalidSpecError(
+            f"{self.name} returned {type(cluster).__name__}, which is not a cluster",
+            remedy="return an object with scheduler_address and close()",
+            origin=self.resolved.origin,
+            key="class",
+        )
 
     def bring_up(self, cluster: Any) -> None:
         """Scale or adapt a started cluster, and see to its end; close it if that fails."""
         with self._explained():
             try:
-                self._spare(cluster)
-                if self.scale is not None:
-                    self._refuse_if_fixed(cluster)
-                    cluster.scale(self.scale)
-                if self.adapt is not None:
-                    self._refuse_if_fixed(cluster)
-                    cluster.adapt(**jobs.adapting(cluster, self.adapt))
-                with interrupts.deferred(self.name) as interrupted:
-                    jobs.submit(cluster)
+                with interrupts.deferred(self._starting) as interrupted:
+                    for step in self._steps(cluster):
+                        step()
+                    exits.at_exit(cluster, self.room)
                 if interrupted():
                     raise KeyboardInterrupt  # noqa: TRY301
-                closing.at_exit(cluster, runner=self.runner)
             except BaseException:
-                closing.undo(cluster)
+                exits.undo(cluster, self.room)
                 raise
 
-    async def bring_up_async(self, cluster: Any) -> Any:
+    async def bring_up_async(self, cluster: Any) -> None:
         """The same inside a running loop, which starts the cluster first."""
         with self._explained():
             try:
-                # Held, so that the cluster shares it.
-                _connection = await kubernetes.until_name_is_free(self.target, self.kwargs)
-                await jobs.submit_async(cluster)
-                started = await cluster
-                self._spare(started)
-                if self.scale is not None:
-                    self._refuse_if_fixed(started)
-                    await settled(started.scale(self.scale))
-                if self.adapt is not None:
-                    self._refuse_if_fixed(started)
-                    await settled(started.adapt(**jobs.adapting(started, self.adapt)))
-                await jobs.submit_async(started)
+                await settled(self.room.start(cluster, self.kwargs))
+                for step in self._steps(cluster):
+                    await settled(step())
             except BaseException:
-                closing.spare(cluster)
-                await settled(cluster.close())
+                exits.spare(cluster, self.room)
+                try:
+                    await settled(cluster.close())
+                except Exception:
+                    logger.exception("closing %s met an error", self.name)
                 raise
-        return started
+
+    def _steps(self, cluster: Any) -> Iterator[Callable[[], Any]]:
+        """What is done to a cluster that is there; what a step gives may be to be awaited."""
+        yield lambda: self._spare(cluster)
+        scale, adapt = self.spec.scale, self.spec.adapt
+        if scale is not None or adapt is not None:
+            yield lambda: check.refuse_fixed(cluster, self.resolved)
+        if isinstance(scale, Mapping):
+            yield lambda: cluster.scale(**scale)
+        elif scale is not None:
+            yield lambda: cluster.scale(scale)
+        if adapt is not None:
+            yield lambda: cluster.adapt(**self.room.adapt_options(cluster, adapt))
+        yield lambda: self.room.settle(cluster)
 
     def _spare(self, cluster: Any) -> None:
-        if closing.spare(cluster):
-            finding = Problem(
-                severity="warning",
-                summary=f"{self.name} connected to {cluster.name!r}, which was there before, "
-                "so it is left running",
-                remedy="for a cluster of its own, choose another name",
-                origin=self.resolved.origin,
-            )
-            warnings.warn(str(finding), DaskCtlWarning, stacklevel=5)
-
-    def _refuse_misfits(self, kwargs: dict[str, Any]) -> None:
-        for finding in check.fitting(self.resolved, self.target, self.args, kwargs):
-            if finding.severity == "error":
-                raise InvalidSpecError.of(finding)
-            warnings.warn(str(finding), DaskCtlWarning, stacklevel=5)
-
-    def _refuse_if_fixed(self, cluster: Any) -> None:
-        # The attribute is how distributed's Cluster says that it has a fixed size.
-        if not getattr(cluster, "_supports_scaling", True):
-            key = "scale" if self.scale is not None else "adapt"
-            raise InvalidSpecError(
-                f"{self.name} makes a cluster of a fixed size, which cannot {key}",
-                remedy=f"remove '{key}' from the spec",
-                origin=self.resolved.origin_of(key),
-                key=key,
+        if exits.spare(cluster, self.room):
+            _warn(
+                Problem(
+                    f"{self.name} connected to {cluster.name!r}, which was there before, so it is "
+                    "left running",
+                    remedy="for a cluster of its own, choose another name",
+                    origin=self.resolved.origin,
+                )
             )
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say of a backend's error which backend it was, and which spec named it."""
+        """Say of a backend's error which spec named it; of one of ours, where the value stands."""
         try:
             yield
         except DaskCtlError as error:
@@ -244,12 +186,44 @@ class _Call:
                 raise type(error).of(located) from error.__cause__
             raise
         except Exception as error:
-            text = _with_cause(error)
-            raise BackendError(
-                f"{self.name} failed: {text}",
-                remedy="check its args and kwargs, and that its service can be reached",
-                origin=self.resolved.origin,
-            ) from error
+            explain(
+                error,
+                Problem(
+                    f"{self.name} failed: {_with_cause(error)}",
+                    remedy="check its args and kwargs, and that its service can be reached",
+                    origin=self.resolved.origin,
+                ),
+            )
+            raise
+
+
+def _awaited(cluster: Any, call: _Call) -> Any:
+    """The very object, which is brought up when it is awaited or entered for the first time.
+
+    It gets a class of its own in between, an heir of its class, so that it is an instance of that.
+    """
+    own = type(cluster)
+
+    async def brought_up() -> Any:
+        cluster.__class__ = own
+        await call.bring_up_async(cluster)
+        return cluster
+
+    class Starting(own):  # type: ignore[misc, valid-type]
+        def __await__(self) -> Generator[Any, None, Any]:
+            return brought_up().__await__()
+
+        async def __aenter__(self) -> Any:
+            return await self
+
+    Starting.__name__, Starting.__qualname__ = own.__name__, own.__qualname__
+    Starting.__module__ = own.__module__
+    cluster.__class__ = Starting
+    return cluster
+
+
+def _warn(problem: Problem) -> None:
+    warnings.warn(str(problem), DaskCtlWarning, stacklevel=5)
 
 
 def _with_cause(error: BaseException) -> str:

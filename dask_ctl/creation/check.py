@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from dask_ctl.backends import signature
-from dask_ctl.backends.runners import is_runner
-from dask_ctl.creation.target import load_from
+from dask_ctl import _private
+from dask_ctl.backends import Backend, room_of
+from dask_ctl.creation.arguments import adapt_misfits, misfits
+from dask_ctl.creation.target import load
 from dask_ctl.exceptions import DaskCtlError, InvalidSpecError, Problem
-from dask_ctl.spec.located import KeyPath, Located, dotted
+from dask_ctl.spec.keys import check_layer
+from dask_ctl.spec.located import KeyPath, Located
 from dask_ctl.spec.resolve import resolve
 from dask_ctl.spec.resolved import ResolvedSpec
 from dask_ctl.spec.values import expand
@@ -58,96 +60,76 @@ def check(
 
 
 def _problems(resolved: ResolvedSpec, env: Mapping[str, str]) -> Iterator[Problem]:
-    tree = resolved.tree
-    broken = False
-    for path, part in _scalars(tree):
-        try:
-            expand(part, path, env)
-        except DaskCtlError as error:
-            broken = True
-            yield error.problem
+    broken = list(_unknown_values(resolved.tree, env))
     if broken:
+        yield from broken
         return  # what is not known cannot be checked
     try:
-        target = load_from(tree, env)
+        tree = expanded(resolved, env)
+        room = room_of(load(tree))
     except DaskCtlError as error:
-        yield error.problem
+        yield from (error.problem, *getattr(error, "others", ()))
         return
-    args, kwargs = arguments(tree, env)
-    yield from fitting(resolved, target, args, kwargs)
+    yield from fitting(resolved, room, *arguments(tree))
 
 
-def arguments(tree: Located, env: Mapping[str, str]) -> tuple[list[Any], dict[str, Any]]:
-    """The plain positional and keyword arguments of a spec, their variables replaced."""
-    args, kwargs = tree.get("args"), tree.get("kwargs")
-    return (
-        expand(args, ("args",), env) if args else [],
-        expand(kwargs, ("kwargs",), env) if kwargs else {},
-    )
-
-
-def fitting(
-    resolved: ResolvedSpec, target: Any, args: list[Any], kwargs: dict[str, Any]
-) -> Iterator[Problem]:
-    """Whether a spec fits its class: its arguments, its scaling, and that it gets workers."""
-    for misfit in signature.misfits(target, args, kwargs):
-        path = (misfit.key,) if misfit.key in ("args", "kwargs") else ("kwargs", misfit.key)
-        yield _problem(resolved, misfit, path)
-    for key in ("scale", "adapt"):
-        if getattr(resolved.spec, key) is not None and not can(target, key):
-            yield Problem(
-                severity="error",
-                summary=f"{resolved.spec.target} cannot {key}",
-                remedy=f"remove '{key}' from the spec",
-                origin=resolved.origin_of(key),
-                key=key,
-            )
-    for misfit in signature.adapt_misfits(target, resolved.spec.adapt or {}):
-        yield _problem(resolved, misfit, ("adapt", misfit.key))
-    if starts_without_workers(target) and not (
-        kwargs.get("n_workers")
-        or resolved.spec.scale is not None
-        or resolved.spec.adapt is not None
-    ):
-        yield Problem(
-            severity="warning",
-            summary=f"{resolved.spec.target} starts without workers, so a script waits for ever",
-            remedy="add 'scale: 2', or 'adapt: {maximum: 10}'",
-            origin=resolved.origin,
-        )
-
-
-def can(target: Any, key: str) -> bool:
-    """Whether what `target` makes can ``scale`` or ``adapt``, unless it is found out later."""
-    if inspect.isclass(target):
-        # The attribute is how distributed's Cluster says that it has a fixed size.
-        return hasattr(target, key) and getattr(target, "_supports_scaling", True)
-    fixed = (target.__module__, target.__name__) == ("distributed.deploy.ssh", "SSHCluster")
-    return not fixed
-
-
-def starts_without_workers(target: Any) -> bool:
-    """Whether a class asks for no workers of its own accord."""
-    return not is_runner(target) and (
-        signature.inherits(target, "dask_jobqueue.core", "JobQueueCluster")
-        or signature.inherits(target, "dask_gateway.client", "GatewayCluster")
-    )
-
-
-def _problem(resolved: ResolvedSpec, misfit: signature.Misfit, path: KeyPath) -> Problem:
-    return Problem(
-        severity="error" if misfit.certain else "warning",
-        summary=misfit.problem,
-        remedy=misfit.remedy,
-        origin=resolved.origin_of(*path) if resolved.tree.get(*path) else resolved.origin,
-        key=dotted(path),
-    )
-
-
-def _scalars(part: Located, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Located]]:
+def _unknown_values(part: Located, env: Mapping[str, str], path: KeyPath = ()) -> Iterator[Problem]:
     if isinstance(part.value, (dict, list)):
         items = part.value.items() if isinstance(part.value, dict) else enumerate(part.value)
         for key, value in items:
-            yield from _scalars(value, (*path, key))
-    else:
-        yield path, part
+            yield from _unknown_values(value, env, (*path, key))
+        return
+    try:
+        expand(part, path, env)
+    except DaskCtlError as error:
+        yield error.problem
+
+
+def expanded(resolved: ResolvedSpec, env: Mapping[str, str]) -> Located:
+    """The spec with its variables replaced, and checked again: now their values are known."""
+    return check_layer(expand(resolved.tree, (), env), in_file=False)
+
+
+def arguments(tree: Located) -> tuple[list[Any], dict[str, Any]]:
+    """The plain positional and keyword arguments of an expanded spec."""
+    args, kwargs = tree.get("args"), tree.get("kwargs")
+    return args.plain() if args else [], kwargs.plain() if kwargs else {}
+
+
+def fitting(
+    resolved: ResolvedSpec, room: Backend, args: list[Any], kwargs: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """Whether a spec fits its class: its arguments, its scaling, and that it gets workers."""
+    adapt = resolved.spec.adapt or {}
+    for found in (misfits(room, args, kwargs), room.problems(kwargs), adapt_misfits(room, adapt)):
+        for problem in found:
+            path = tuple((problem.key or "class").split(".", 1))
+            known = resolved.tree.get(*path) is not None
+            yield replace(problem, origin=resolved.origin_of(*path) if known else resolved.origin)
+    for verb in ("scale", "adapt"):
+        if getattr(resolved.spec, verb) is not None and not room.can(verb):
+            yield _cannot(verb, resolved)
+    asked = kwargs.get("n_workers"), resolved.spec.scale, resolved.spec.adapt
+    if room.starts_empty and not asked[0] and asked[1:] == (None, None):
+        yield Problem(
+            f"{resolved.spec.target} starts without workers, so a script waits for ever",
+            remedy="add 'scale: 2', or 'adapt: {maximum: 10}'",
+            origin=resolved.origin,
+            severity="warning",
+        )
+
+
+def refuse_fixed(cluster: Any, resolved: ResolvedSpec) -> None:
+    """Raise `InvalidSpecError` if a cluster that a function has made cannot be scaled."""
+    if _private.has_fixed_size(cluster):
+        verb = "scale" if resolved.spec.scale is not None else "adapt"
+        raise InvalidSpecError.of(_cannot(verb, resolved))
+
+
+def _cannot(verb: str, resolved: ResolvedSpec) -> Problem:
+    return Problem(
+        f"{resolved.spec.target} cannot {verb}: its clusters have a fixed size",
+        remedy=f"remove '{verb}' from the spec",
+        origin=resolved.origin_of(verb),
+        key=verb,
+    )

@@ -7,11 +7,10 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+
+from dask_ctl import _platform
 
 logger = logging.getLogger("dask_ctl")
-
-_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -29,7 +28,11 @@ def undone_by_signals() -> Iterator[list[int]]:
         received.append(signalnum)
         signal.raise_signal(signal.SIGINT)
 
-    heeded = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    heeded = [
+        number
+        for number in _platform.ending_signals()
+        if signal.getsignal(number) is signal.SIG_DFL
+    ]
     for number in heeded:
         signal.signal(number, interrupt)
     try:
@@ -53,7 +56,7 @@ def deferred(what: str) -> Iterator[Callable[[], bool]]:
     Parameters
     ----------
     what : str
-        What is being made, for the message.
+        What goes on, for the message.
 
     Yields
     ------
@@ -72,11 +75,7 @@ def deferred(what: str) -> Iterator[Callable[[], bool]]:
     def hold(*_: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         pressed.set()
-        logger.warning(
-            "interrupted: %s is starting, and will be closed once it has; "
-            "interrupt again to stop at once",
-            what,
-        )
+        logger.warning("interrupted: %s; interrupt again to stop at once", what)
 
     signal.signal(signal.SIGINT, hold)
     try:

@@ -18,19 +18,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from dask_ctl.backends import Backend
+
 _GUARDS = {"__name__", "current_process", "parent_process"}
-# What these packages start, if anything here, they start by a command.
-_BY_COMMANDS = {
-    "coiled",
-    "dask_cloudprovider",
-    "dask_ctl",
-    "dask_gateway",
-    "dask_jobqueue",
-    "dask_kubernetes",
-}
 
 
-def leave_unguarded_script_alone(target: Any, kwargs: Mapping[str, Any]) -> None:
+def leave_unguarded_script_alone(room: Backend, kwargs: Mapping[str, Any]) -> None:
     """Keep new processes from importing the main file again, if it has no guard.
 
     A script with a guard, a module, a notebook and a console keep what they have, and so does a
@@ -38,13 +31,12 @@ def leave_unguarded_script_alone(target: Any, kwargs: Mapping[str, Any]) -> None
 
     Parameters
     ----------
-    target : class or function
-        What is about to be called.
+    room : Backend
+        The room of what is about to be called.
     kwargs : mapping
         Its arguments.
     """
-    package = str(getattr(target, "__module__", None)).partition(".")[0]
-    if package in _BY_COMMANDS or kwargs.get("processes") is False:
+    if not room.imports_main(kwargs):
         return
     main = sys.modules.get("__main__")
     if main is None or multiprocessing.parent_process() is not None:

@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, get_type_hints
+from typing import Any, get_type_hints
 
-from dask_ctl.backends.runners import is_runner
+from dask_ctl.backends import installing, room_of
 from dask_ctl.exceptions import BackendError, InvalidSpecError, reason
 from dask_ctl.spec.keys import did_you_mean
-from dask_ctl.spec.located import Located, Origin
-from dask_ctl.spec.values import expand
-
-# What to install for the packages whose distribution has another name.
-DISTRIBUTIONS: Final = {
-    "coiled": "coiled",
-    "dask": "dask",
-    "dask_cloudprovider": "dask-cloudprovider",
-    "dask_cuda": "dask-cuda",
-    "dask_gateway": "dask-gateway",
-    "dask_jobqueue": "dask-jobqueue",
-    "dask_kubernetes": "dask-kubernetes",
-    "dask_mpi": "dask-mpi",
-    "dask_yarn": "dask-yarn",
-    "distributed": "distributed",
-}
+from dask_ctl.spec.located import Located
+from dask_ctl.spec.trust import code_from
 
 
-def load(module: str, name: str, module_origin: Origin, name_origin: Origin) -> Any:
-    """Import what a spec names, and check that it makes clusters.
-
-    Parameters
-    ----------
-    module, name : str
-        The module, and the class or function in it.
-    module_origin, name_origin : Origin
-        Where the spec says so.
+def load(tree: Located) -> Any:
+    """Import what an expanded spec names, and check that it makes clusters.
 
     Raises
     ------
@@ -49,19 +27,29 @@ def load(module: str, name: str, module_origin: Origin, name_origin: Origin) -> 
     InvalidSpecError
         If it lacks the name, or the name is nothing that makes a cluster.
     """
-    imported = _import(module, module_origin)
-    try:
-        target = getattr(imported, name)
-    except AttributeError:
-        public = [word for word in dir(imported) if not word.startswith("_")]
-        raise InvalidSpecError(
-            f"module {module!r} has no {name!r}",
-            remedy=did_you_mean(name, public) or "check the name, and the package's version",
-            origin=name_origin,
-            key="class",
-        ) from None
-    except Exception as error:  # a lazy module, whose import fails here
-        raise _import_failed(module, module_origin, error) from error
+    module, name = (tree.value[key].value for key in ("module", "class"))
+    return load_named(module, name, tree.origin_of(("module",)), tree.origin_of(("class",)))
+
+
+def load_named(module: str, name: str, module_origin: object, name_origin: object) -> Any:
+    """The same for names that stand somewhere else, such as in a record."""
+    with code_from(), _signals_kept():
+        try:
+            imported = importlib.import_module(module)
+        except Exception as error:
+            raise _import_failed(module, module_origin, error) from error
+        try:
+            target = getattr(imported, name)
+        except AttributeError:
+            public = [word for word in dir(imported) if not word.startswith("_")]
+            raise InvalidSpecError(
+                f"module {module!r} has no {name!r}",
+                remedy=did_you_mean(name, public) or "check the name, and the package's version",
+                origin=name_origin,
+                key="class",
+            ) from None
+        except Exception as error:  # a lazy module, whose import fails here
+            raise _import_failed(module, module_origin, error) from error
     if not makes_clusters(target):
         raise InvalidSpecError(
             f"{module}.{name} is not a cluster class, nor a function that returns a cluster",
@@ -73,16 +61,10 @@ def load(module: str, name: str, module_origin: Origin, name_origin: Origin) -> 
     return target
 
 
-def load_from(tree: Located, env: Mapping[str, str]) -> Any:
-    """What a spec names; as `load`, with the variables of `env`."""
-    module, name = (expand(tree.value[key], (key,), env) for key in ("module", "class"))
-    return load(module, name, tree.origin_of(("module",)), tree.origin_of(("class",)))
-
-
 def makes_clusters(target: Any) -> bool:
     """Whether calling `target` makes a cluster, as far as can be told without calling it."""
     if inspect.isclass(target):
-        return _is_cluster_class(target) or is_runner(target)
+        return _is_cluster_class(target) or room_of(target).is_runner
     if not inspect.isroutine(target) or getattr(target, "__module__", None) == "dask_ctl.lifecycle":
         return False
     try:
@@ -91,7 +73,9 @@ def makes_clusters(target: Any) -> bool:
         returned = get_type_hints(target).get("return")
     except (ValueError, TypeError, NameError, AttributeError):
         return False  # no signature, or annotations that cannot be read
-    return inspect.isclass(returned) and (_is_cluster_class(returned) or is_runner(returned))
+    return inspect.isclass(returned) and (
+        _is_cluster_class(returned) or room_of(returned).is_runner
+    )
 
 
 def has_cluster_interface(made: Any) -> bool:
@@ -107,25 +91,18 @@ def _is_cluster_class(target: type) -> bool:
     )
 
 
-def _import(module: str, origin: Origin) -> Any:
-    try:
-        with _signals_kept():
-            return importlib.import_module(module)
-    except Exception as error:
-        raise _import_failed(module, origin, error) from error
-
-
-def _import_failed(module: str, origin: Origin, error: Exception) -> BackendError:
+def _import_failed(module: str, origin: object, error: Exception) -> BackendError:
     missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
-    package = (missing or module).partition(".")[0]
-    if missing is None:
+    if not missing:
         problem, remedy = f"importing {module} failed: {reason(error)}", "see if the package works"
-    elif package in DISTRIBUTIONS and missing == package:
-        problem, remedy = (
-            f"module {module!r} is not installed",
-            f"pip install {DISTRIBUTIONS[package]}",
-        )
-    elif module == missing or module.startswith(f"{missing}."):
+        return BackendError(problem, remedy=remedy, origin=origin, key="module")
+    root = missing.partition(".")[0]
+    package = installing(missing) or (installing(root) if missing == root else None)
+    itself = module == missing or module.startswith(f"{missing}.")
+    if package:
+        needed = "" if itself else f", which {module} needs,"
+        problem, remedy = f"module {missing!r}{needed} is not installed", f"pip install {package}"
+    elif itself:
         problem = f"there is no module {missing!r}"
         remedy = "check the name, and that it can be imported from here"
     else:

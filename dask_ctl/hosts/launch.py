@@ -5,32 +5,30 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import queue
 import secrets
-import selectors
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Final, Self
+from typing import Any, Final, Literal
 
-from dask_ctl._async import run
-from dask_ctl.exceptions import BackendError, InvalidSpecError, NoSuchClusterError
-from dask_ctl.hosts import records
-from dask_ctl.management.manage import delete
-from dask_ctl.management.methods import of_record
-from dask_ctl.management.reach import Found
+from dask_ctl import _async, _platform
+from dask_ctl.exceptions import BackendError, InvalidSpecError
+from dask_ctl.hosts import record as records
 from dask_ctl.spec.located import Located
 from dask_ctl.spec.resolved import ResolvedSpec
 
-_CLOSE_TIMEOUT: Final = 20.0  # seconds
+_PATIENCE: Final = 20.0  # seconds, for each of the two signals by which it is stopped
+_HURRY: Final = 4.0  # the same once the time that the user gave is over
 _ERRORS: Final = {error.exit_code: error for error in (InvalidSpecError, BackendError)}
 
 
 def name_for(resolved: ResolvedSpec) -> str:
     """A name for a cluster: that of its spec, or its class and a number."""
-    given = (resolved.spec.kwargs or {}).get("name")
+    given = resolved.spec.kwargs.get("name")
     if isinstance(given, str) and "$" not in given and "{" not in given:
         return given
     class_name = resolved.spec.target.rpartition(".")[2]
@@ -38,7 +36,7 @@ def name_for(resolved: ResolvedSpec) -> str:
 
 
 class Launch:
-    """The start of one cluster, which is undone unless it is `released`.
+    """The process that creates one cluster.
 
     Parameters
     ----------
@@ -46,6 +44,8 @@ class Launch:
         The name of the cluster.
     tree : Located
         Its resolved spec.
+    deadline : float, optional
+        When to give up, as `time.monotonic` counts.
 
     Raises
     ------
@@ -55,43 +55,38 @@ class Launch:
         If its record or its log cannot be written.
     """
 
-    def __init__(self, name: str, tree: Located) -> None:
-        self.name, self.released, self._recorded = name, False, False
+    def __init__(self, name: str, tree: Located, deadline: float | None = None) -> None:
+        self.name, self.deadline = name, deadline
         records.check_name(name)
-        with suppress(NoSuchClusterError):
-            records.read(name)
+        if records.exists(name):
+            records.read(name)  # says if it is none
             raise records.taken(name)
-        log = records.prepare_folder() / f"{name}.log"
-        with records.writing(log), open(log, "ab", opener=_private) as stderr:
+        self._log = records.prepare_folder() / f"{name}.log"
+        with records.writing(self._log), open(self._log, "ab", opener=_private) as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "dask_ctl.hosts.owner", name],
+                # -P: nothing is imported from the current directory but what the spec names.
+                [sys.executable, "-P", "-m", "dask_ctl.hosts.owner", name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                start_new_session=True,
+                **_platform.detached(),
             )
-        self._log = log
         stdin = self._process.stdin
         assert stdin is not None  # noqa: S101 -- it is a pipe
         with suppress(BrokenPipeError), stdin:  # it ended, and says why
             stdin.write(pickle.dumps(tree))
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        _async.in_daemon(self._listen)
 
-    def until(self, event: str, deadline: float | None) -> None:
-        """Wait until the process has said `event`.
-
-        Parameters
-        ----------
-        event : {"hosted", "running"}
-            That it has begun, and that the cluster is there.
-        deadline : float or None
-            The time of `time.monotonic` at which to give up.
+    def until(self, event: Literal["hosted", "running"]) -> None:
+        """Wait until it has begun, or until the cluster is there.
 
         Raises
         ------
         DaskCtlError
             If it failed, for its reason, or did not come that far in time.
         """
-        for said in self._events(deadline):
+        for said in self._events():
             if "failed" in said:
                 raise _ERRORS.get(said["exit_code"], BackendError)(said["failed"])
             if event in said:
@@ -101,59 +96,54 @@ class Launch:
             remedy="see whether its class works when it is called directly",
         )
 
-    def _events(self, deadline: float | None) -> Iterator[dict[str, Any]]:
-        stdout = self._process.stdout
-        assert stdout is not None  # noqa: S101 -- it is a pipe
-        with selectors.DefaultSelector() as selector:
-            selector.register(stdout, selectors.EVENT_READ)
-            while True:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                if not selector.select(left):
-                    raise BackendError(
-                        f"cluster {self.name!r} was not there in time; it said: "
-                        f"{records.last_words(self._log)}",
-                        remedy="give it more --timeout",
-                    )
-                line = stdout.readline()
-                if not line:
-                    return
-                said = json.loads(line)
-                self._recorded |= "hosted" in said
-                yield said
-
-    def found(self) -> Found:
-        """The cluster, once it is there."""
-        return of_record(records.read(self.name))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        if not self.released:
-            self._stop()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-
-    def _stop(self) -> None:
+    def stop(self) -> None:
         """End the process in order, at the second signal at once, and then by force.
 
         Whoever presses Ctrl-C meanwhile hurries it.
         """
-        for patience in (_CLOSE_TIMEOUT, _CLOSE_TIMEOUT):
+        late = self.deadline is not None and time.monotonic() > self.deadline
+        patience = _HURRY if late else _PATIENCE
+        for _ in range(2):
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
                 self._process.wait(patience)
                 break
         else:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            _platform.end_tree(self._process.pid, 0.0)
             self._process.wait()
-        for _ in self._events(None):  # what it has said since
-            pass
-        if self.name not in records.names():
+        if not records.exists(self.name):
             self._log.unlink(missing_ok=True)
-        elif self._recorded:  # killed, or a cluster that needs no process
-            run(delete(self.name))
+
+    def _listen(self) -> None:
+        stdout = self._process.stdout
+        assert stdout is not None  # noqa: S101 -- it is a pipe
+        with stdout:
+            for line in stdout:
+                self._lines.put(line)
+        self._lines.put(b"")
+
+    def _events(self) -> Iterator[dict[str, Any]]:
+        while True:
+            left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+            try:
+                line = self._lines.get(timeout=left)
+            except queue.Empty:
+                raise BackendError(
+                    f"cluster {self.name!r} was not there in time; it said: "
+                    f"{records.last_words(self._log)}",
+                    remedy="give it more --timeout",
+                ) from None
+            if not line:
+                return
+            said = None
+            with suppress(ValueError, RecursionError, TypeError, KeyError):
+                said = json.loads(line)["dask_ctl"]
+            if isinstance(said, dict):
+                yield said
+            else:  # whatever a module prints while it is imported
+                with suppress(OSError), self._log.open("ab") as log:
+                    log.write(line)
 
 
 def _private(path: str, flags: int) -> int:

@@ -1,14 +1,12 @@
 """The process that owns a cluster which was created from the command line.
 
-``python -m dask_ctl.hosts.owner NAME`` reads a resolved spec from its standard input, says on its
-standard output how far it is, and then belongs to nobody's terminal. A cluster that can be rebuilt
-by its name needs no owner: it is left running, and the process ends.
+``python -P -m dask_ctl.hosts.owner NAME`` reads a resolved spec from its standard input, says on
+its standard output how far it is, and then belongs to nobody's terminal. A cluster that can be
+found again by its name needs no owner: it is left running, and the process ends.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hmac
 import inspect
 import json
 import logging
@@ -16,32 +14,27 @@ import os
 import pickle
 import signal
 import sys
+import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import dask.config
-
-from dask_ctl.backends import jobqueue as jobs
-from dask_ctl.backends.kubernetes import connected
-from dask_ctl.backends.runners import is_runner
-from dask_ctl.creation import call as factory
-from dask_ctl.creation import closing
-from dask_ctl.creation.target import load_from
-from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, reason
-from dask_ctl.hosts import records
-from dask_ctl.hosts.control import MAX_LINE
-from dask_ctl.management.reach import arguments_of, reachable, rebuildable
+from dask_ctl import _async, _platform
+from dask_ctl.backends import Backend, batch, batch_systems, room_of
+from dask_ctl.creation import check, exits
+from dask_ctl.creation.call import create
+from dask_ctl.creation.target import load
+from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, explained
+from dask_ctl.hosts import record as records
+from dask_ctl.hosts.service import Service
 from dask_ctl.spec.located import Located, Origin, Source, locate, merge
 from dask_ctl.spec.resolved import ResolvedSpec
 
 logger = logging.getLogger("dask_ctl")
 
-_LOOK_INTERVAL: Final = 2.0  # seconds
-_LOOKS: Final = 2  # in vain, until a scheduler is taken for gone
-_LINE_TIMEOUT: Final = 10.0  # seconds
-_TLS_FIELDS: Final = ("tls_ca_file", "tls_client_cert", "tls_client_key")
+CLOSE_TIMEOUT: Final = 60.0  # seconds
 
 
 def main() -> None:
@@ -53,260 +46,219 @@ def main() -> None:
         os.dup2(nothing.fileno(), 0)
     # As Ctrl-C of a script, which everything below knows how to end in order.
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for signalnum in _platform.ending_signals():
+        signal.signal(signalnum, lambda *_: signal.raise_signal(signal.SIGINT))
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logger.setLevel(logging.INFO)
-    owner = _Owner(sys.argv[1], tree, channel)
+    owner = Owner(sys.argv[1], tree, channel)
     try:
         owner.run()
-    except DaskCtlError as error:
-        logger.error("nothing was created: %s", error)  # noqa: TRY400 -- a line for its reader
-        owner.say(failed=str(error), exit_code=error.exit_code)
-        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         owner.say(failed="stopped before it was there", exit_code=BackendError.exit_code)
         sys.exit(BackendError.exit_code)
+    except Exception as error:
+        problem = explained(error)
+        if problem is None:
+            raise
+        code = error.exit_code if isinstance(error, DaskCtlError) else BackendError.exit_code
+        logger.error("nothing was created: %s", problem)  # noqa: TRY400 -- a line for its reader
+        owner.say(failed=str(problem), exit_code=code)
+        sys.exit(code)
 
 
-class _Owner:
-    """The owner of one cluster, and the ledger of its jobs."""
+class Owner:
+    """The owner of one cluster, and the ledger of its jobs.
+
+    Parameters
+    ----------
+    name : str
+        The name of the cluster.
+    tree : Located
+        Its resolved spec.
+    channel : int
+        The descriptor on which to say how far it is.
+    """
 
     def __init__(self, name: str, tree: Located, channel: int) -> None:
         self.tree = tree
         self.channel = channel
+        self.stop_within = CLOSE_TIMEOUT
+        self._writing = threading.RLock()  # two jobs may be submitted at once
         resolved = ResolvedSpec.of(tree)
         self.record = records.Record(
             name=name,
             target=resolved.spec.target,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             spec=resolved.as_dict(),
+            adapt=resolved.as_dict()["spec"]["adapt"],
             host=records.Host.here(),
         )
 
     def say(self, **event: Any) -> None:
         """Tell the command that started this, if it still listens."""
         with suppress(OSError):
-            os.write(self.channel, json.dumps(event).encode() + b"\n")
+            os.write(self.channel, json.dumps({"dask_ctl": event}).encode() + b"\n")
 
     def run(self) -> None:
         """Create the cluster, and own it until it ends."""
-        records.add(self.record)
+        self.lock = records.add(self.record)
         try:
             self.say(hosted=self.record.name)
-            cluster = self._create()
+            room, cluster = self._create()
         except BaseException:
-            records.remove(self.record.name)
+            self._forget()
             raise
-        left = False
         try:
-            left = rebuildable(type(cluster)) and self._leave(cluster)
-            if not left:
-                asyncio.run(self._own(cluster))
-        finally:
-            if not left:
-                for signalnum in (signal.SIGTERM, signal.SIGINT):
-                    signal.signal(signalnum, signal.SIG_IGN)
-                logger.info("closing cluster %s", self.record.name)
-                closing.undo(cluster)
-                records.remove(self.record.name)
+            if room.can_be_left:
+                self._leave(room, cluster)
+                return
+            _async.run(Service(self, cluster, room).serve())
+        except BaseException:
+            self._end(room, cluster)
+            raise
+        self._end(room, cluster)
 
-    def _create(self) -> Any:
-        tree = self.tree
-        target = load_from(tree, os.environ)
-        if is_runner(target):
+    def change(self, **changes: Any) -> None:
+        """Write down what has changed of the cluster."""
+        with self._writing:
+            self.record = replace(self.record, **changes)
+            records.update(self.record)
+
+    # -- the ledger ------------------------------------------------------------------------------
+
+    def submitted(self, system: str, job_id: str) -> None:
+        """Write down a job."""
+        with self._writing:
+            self._note(system=system, jobs=(*self.record.jobs, job_id))
+
+    def cancelled(self, job_id: str) -> None:
+        """Strike it out."""
+        with self._writing:
+            self._note(jobs=tuple(each for each in self.record.jobs if each != job_id))
+
+    def _note(self, **changes: Any) -> None:
+        try:
+            self.change(**changes)
+        except BackendError as error:
+            logger.warning("a job was not recorded: %s", error)  # the next one records it all
+
+    # -- from its beginning to its end -----------------------------------------------------------
+
+    def _create(self) -> tuple[Backend, Any]:
+        resolved = ResolvedSpec.of(self.tree)
+        expanded = check.expanded(resolved, os.environ)
+        room = room_of(load(expanded))
+        if room.is_runner:
             raise InvalidSpecError(
                 "a Runner lives in the ranks of its job, and not without a script",
                 remedy="start the script itself there: srun -n 4 python script.py",
-                origin=tree.origin_of(("class",)),
+                origin=resolved.origin,
                 key="class",
             )
-        tree = reachable(tree, target)
-        if rebuildable(target) and "name" in inspect.signature(target).parameters:
+        tree = shareable(self.tree, room, expanded)
+        if room.can_be_left and "name" in inspect.signature(room.target).parameters:
             asked = Origin(Source.ARGUMENT, "--name")
             tree = merge(tree, locate({"kwargs": {"name": self.record.name}}, asked))
-        cluster = factory.create(ResolvedSpec.of(tree), ledger=self)
+        self.tree, resolved = tree, ResolvedSpec.of(tree)
+        self.change(spec=resolved.as_dict())
+        cluster = create(resolved, ledger=self)
         try:
-            self._refuse(cluster, tree)
+            self._refuse(room, cluster)
         except InvalidSpecError:
             cluster.close()
             raise
-        return cluster
+        return room, cluster
 
-    def _refuse(self, cluster: Any, tree: Located) -> None:
-        if connected(cluster):
+    def _refuse(self, room: Backend, cluster: Any) -> None:
+        if room.existed(cluster):
             raise InvalidSpecError(
                 f"there is a cluster {cluster.name!r} already",
                 remedy="choose another --name",
-                origin=tree.origin_of(("kwargs", "name")),
+                origin=self.tree.origin_of(("kwargs", "name")),
             )
         if str(cluster.scheduler_address).startswith("inproc:"):
             raise InvalidSpecError(
                 "its scheduler would listen inside its own process only",
                 remedy="write 'protocol: tcp' into its kwargs",
-                origin=tree.origin_of(("kwargs",)),
+                origin=self.tree.origin_of(("kwargs",)),
             )
 
-    # -- jobs ------------------------------------------------------------------------------
-
-    def submitted(self, job_id: str, cancel: list[str]) -> None:
-        """Write down a job."""
-        self._note({**self.record.jobs, job_id: cancel})
-
-    def cancelled(self, job_id: str) -> None:
-        """Strike it out."""
-        self._note({job: cancel for job, cancel in self.record.jobs.items() if job != job_id})
-
-    def _note(self, jobs: dict[str, list[str]]) -> None:
-        try:
-            self._change(jobs=jobs)
-        except BackendError as error:
-            logger.warning("a job was not recorded: %s", error)  # the next one records it all
-
-    def _change(self, **changes: Any) -> None:
-        self.record = replace(self.record, **changes)
-        records.update(self.record)
-
-    # -- a cluster that its class gives again ------------------------------------------------
-
-    def _leave(self, cluster: Any) -> bool:
+    def _leave(self, room: Backend, cluster: Any) -> None:
         kwargs = self.tree.get("kwargs")
-        self._change(
+        self.change(
             status="running",
             host=None,
             cluster_name=cluster.name,
-            arguments=arguments_of(cluster, kwargs),
+            arguments=room.remembered(cluster, kwargs.plain() if kwargs else {}),
+            address=cluster.scheduler_address if room.by_address else None,
         )
         cluster.shutdown_on_close = False
         cluster.close()
+        self.lock.release()
+        self.record.lock.unlink(missing_ok=True)
         self.say(running=self.record.name)
-        return True
 
-    # -- a cluster that needs an owner -------------------------------------------------------
-
-    async def _own(self, cluster: Any) -> None:
-        self.stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for signalnum in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signalnum, self.stop.set)
-        server = await asyncio.start_server(
-            lambda reader, writer: self._serve(cluster, reader, writer),
-            "127.0.0.1",
-            0,
-            limit=MAX_LINE,
-        )
-        host = self.record.host
-        assert host is not None  # noqa: S101 -- it is this process
-        port = server.sockets[0].getsockname()[1]
-        address = str(cluster.scheduler_address)
-        self._change(status="running", address=address, host=replace(host, port=port))
-        self.say(running=self.record.name)
-        os.close(self.channel)
-        looking = asyncio.create_task(self._until_gone(cluster, address))
-        await self.stop.wait()
-        looking.cancel()
-        server.close()
-
-    async def _until_gone(self, cluster: Any, address: str) -> None:
-        """End when the cluster has ended by itself, or somebody else has ended it."""
-        failures = 0
-        while failures < _LOOKS:
-            await asyncio.sleep(_LOOK_INTERVAL)
-            failures = 0 if await _answers(cluster, address) else failures + 1
-        logger.warning("the scheduler of cluster %s has gone", self.record.name)
-        # Closing the cluster calls it again, and again, for as long as this.
-        dask.config.set({"distributed.comm.timeouts.connect": _LOOK_INTERVAL})
-        self.stop.set()
-
-    async def _serve(
-        self, cluster: Any, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def _end(self, room: Backend, cluster: Any) -> None:
+        """Close the cluster, and strike it out once nothing of it is left, within a time."""
+        for signalnum in (*_platform.ending_signals(), signal.SIGINT):
+            signal.signal(signalnum, signal.SIG_IGN)
+        logger.info("closing cluster %s", self.record.name)
+        with suppress(BackendError):  # it is closed all the same
+            self.change(status="closing")
+        deadline = time.monotonic() + self.stop_within
+        closing = _async.in_daemon(exits.undo, cluster, room)
         try:
-            asked = json.loads(await asyncio.wait_for(reader.readline(), _LINE_TIMEOUT))
-            verb, arguments = asked["verb"], asked["arguments"]
-            knows = self._is_secret(asked["secret"])
-        except (OSError, ValueError, LookupError, TypeError, asyncio.CancelledError):
-            knows = False  # whatever a stranger sends, or does not before the end
-        if not knows:
-            answer = {"error": "this is not for you"}
-        else:
-            try:
-                answer = {"result": await self._do(cluster, verb, arguments)}
-            except DaskCtlError as error:
-                answer = {"error": str(error)}
-            except Exception as error:  # whatever a backend raises
-                logger.exception("a call failed")
-                answer = {"error": reason(error)}
-        with suppress(OSError):
-            writer.write(json.dumps(answer).encode() + b"\n")
-            writer.close()
+            closing.result(self.stop_within)
+        except TimeoutError:
+            logger.error("its class has not closed it within %g s", self.stop_within)  # noqa: TRY400
+            self._end_by_force(deadline)
+        self._forget()
 
-    def _is_secret(self, given: object) -> bool:
-        host = self.record.host
-        known = "" if host is None else host.secret
-        return hmac.compare_digest(str(given).encode(), known.encode())
+    def _end_by_force(self, deadline: float) -> None:
+        import psutil
 
-    async def _do(self, cluster: Any, verb: str, arguments: dict[str, Any]) -> Any:
-        logger.info("told to %s %s", verb, arguments or "")
-        # The attribute is how distributed's Cluster says that it has a fixed size.
-        fixed = not getattr(cluster, "_supports_scaling", True)
-        if verb in ("scale", "adapt") and (fixed or not hasattr(cluster, verb)):
-            raise BackendError(
-                f"{self.record.target} cannot {verb} {self.record.name!r}",
-                remedy="it has the size that its spec gave it",
-            )
-        if verb == "scale":
-            await asyncio.to_thread(cluster.scale, arguments["n"])
-        elif verb == "adapt":
-            await asyncio.to_thread(lambda: cluster.adapt(**jobs.adapting(cluster, arguments)))
-        elif verb == "security":
-            return _security(cluster)
-        elif verb == "close":
-            self.stop.set()
-        else:
-            raise ValueError(f"unknown verb {verb!r}")
-        return None
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                child.kill()
+        self._cancel_jobs(deadline)
+        if not self.record.jobs:
+            self._forget()
+        logging.shutdown()
+        os._exit(1)  # whatever hangs would hold up an orderly end
+
+    def _forget(self) -> None:
+        self._cancel_jobs(time.monotonic() + self.stop_within)
+        if not self.record.jobs:  # what is left can be ended by whoever finds its record
+            records.remove(self.record.name)
+        self.lock.release()
+
+    def _cancel_jobs(self, deadline: float) -> None:
+        """Cancel the jobs that the class of the cluster has left."""
+        if self.record.system is None or not self.record.jobs:
+            return
+        system = batch_systems.SYSTEMS[self.record.system]
+        try:
+            batch.cancel(system, self.record.jobs, max(1.0, deadline - time.monotonic()))
+            batch.until_gone(system, self.record.jobs, max(1.0, deadline - time.monotonic()))
+            self.change(jobs=())
+        except DaskCtlError as error:
+            logger.error("jobs are left: %s", error)  # noqa: TRY400 -- a line for its reader
 
 
-async def _answers(cluster: Any, address: str) -> bool:
-    """Whether the scheduler of a cluster is there, if only too busy to answer."""
-    comm, loop = getattr(cluster, "scheduler_comm", None), getattr(cluster, "loop", None)
-    if comm is None or loop is None:
-        return True  # no class of distributed: its own business
-    asked = asyncio.run_coroutine_threadsafe(
-        comm.get_metadata(keys=["cluster-manager-info"], default=None), loop.asyncio_loop
-    )
-    try:
-        await asyncio.wait_for(asyncio.wrap_future(asked), _LOOK_INTERVAL)
-    except OSError:
-        return await _listens(address)
-    return True
+def shareable(tree: Located, room: Backend, expanded: Located) -> Located:
+    """The spec of a cluster that other processes shall use.
 
-
-async def _listens(address: str) -> bool:
-    from distributed.comm import get_address_host_port
-
-    host, port = get_address_host_port(address)
-    try:
-        async with asyncio.timeout(_LOOK_INTERVAL):
-            _, writer = await asyncio.open_connection(host, port)
-    except OSError as error:
-        return isinstance(error, TimeoutError)
-    writer.close()
-    return True
-
-
-def _security(cluster: Any) -> dict[str, Any]:
-    """The keywords of a `distributed.Security` with which a client may come."""
-    security = getattr(cluster, "security", None)
-    found = {field: getattr(security, field, None) for field in _TLS_FIELDS}
-    files = {
-        field: value if "\n" in value else os.path.abspath(value)
-        for field, value in found.items()
-        if value
-    }
-    if getattr(security, "require_encryption", None):
-        return {"require_encryption": True, **files}
-    return files
+    Parameters
+    ----------
+    tree : Located
+        The resolved spec.
+    room : Backend
+        The room of what it names.
+    expanded : Located
+        The same spec, its variables replaced.
+    """
+    further = room.shareable(check.arguments(expanded)[1])
+    return merge(tree, locate({"kwargs": further}, tree.origin)) if further else tree
 
 
 if __name__ == "__main__":

@@ -9,32 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import entry_points, version
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final
 
 import dask.config
 
-from dask_ctl._async import Daemons
+from dask_ctl._async import Daemons, in_daemon
+from dask_ctl.backends import Sighting, room_of, rooms
 from dask_ctl.exceptions import DaskCtlError, DiscoveryError, InvalidSpecError, reason
-from dask_ctl.management import methods as built_in
-from dask_ctl.management.reach import Found, Reach, has_from_name
+from dask_ctl.hosts import record as records
+from dask_ctl.management.live import Left, Live, Seen
+from dask_ctl.management.owned import Owned
 from dask_ctl.spec import settings
 from dask_ctl.spec.keys import did_you_mean
 from dask_ctl.spec.userfile import write_words
 
 GROUP: Final = "dask_cluster_discovery"
-_SIDE_BY_SIDE: Final = 64  # connections of one method
-
-T = TypeVar("T")
-Look: TypeAlias = Callable[[Found], Awaitable[Any]]
-_News: TypeAlias = tuple[str, Any, Any]  # what happened, to what was found, and with what result
+RECORDED: Final = "recorded"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +58,7 @@ class Method:
     path: str
     enabled: bool
     load: Callable[[], Any] = field(repr=False, compare=False)
+    target: str | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """The method for a machine to read."""
@@ -68,32 +66,30 @@ class Method:
             key: getattr(self, key) for key in ("name", "package", "version", "path", "enabled")
         }
 
-    def understood(self, item: Any) -> Found:
+    def understood(self, item: Any) -> Live:
         """What the function has given.
 
         Raises
         ------
         DaskCtlError
-            If that is neither a name and a class nor, from a method of our own, a `Found`.
+            If that is no cluster.
         """
-        if isinstance(item, Found):
-            return item
         if isinstance(item, DaskCtlError):
             raise item
+        if isinstance(item, Live):
+            return item
+        if isinstance(item, Sighting):
+            if item.address is not None:
+                return Seen(item.address, self.name, identity=item.known)
+            return Left(item, self.target, self.name)
         try:
             name, cluster_class = item
         except (TypeError, ValueError):
             name = cluster_class = None
-        if not isinstance(name, str) or not has_from_name(cluster_class):
+        if not isinstance(name, str) or not room_of(cluster_class).can_be_left:
             shown = f"{item!r:.100}"
             raise self.failed(f"it gave {shown}, which is not a name and a class with from_name")
-        reach = Reach(
-            module=cluster_class.__module__,
-            class_name=cluster_class.__qualname__,
-            name=name,
-            cluster_class=cluster_class,
-        )
-        return Found(name=name, discovery=self.name, reach=reach)
+        return Left(Sighting(name=name), cluster_class, self.name)
 
     def failed(self, why: str) -> DiscoveryError:
         """The error of this method."""
@@ -103,32 +99,52 @@ class Method:
         )
 
 
+def of_record(record: records.Record) -> Live:
+    """The cluster of a record."""
+    if record.host is not None:
+        return Owned(record, record.host)
+    if record.address is not None:
+        security = record.arguments.get("security")
+        return Seen(record.address, RECORDED, security=security, record=record)
+    sighting = Sighting(name=record.cluster_name or record.name, arguments=record.arguments)
+    return Left(sighting, record.target, RECORDED, record, record.name)
+
+
+async def _recorded() -> AsyncIterator[Live | DaskCtlError]:
+    """The clusters that were created from the command line, and the records that cannot be read."""
+    found, problems = records.everything()
+    for record in found:
+        yield of_record(record)
+    for problem in problems:
+        yield problem
+
+
 def methods() -> dict[str, Method]:
     """All methods by their name; none is imported."""
     disabled = settings.disabled_discovery()
-    found = {}
-    for name, function in built_in.applicable().items():
-        found[name] = Method(
-            name=name,
-            package="dask-ctl",
-            version=version("dask-ctl"),
-            path=f"{function.__module__}:{function.__qualname__}",
-            enabled=name not in disabled,
-            load=partial(_itself, function),
-        )
-    for entry_point in entry_points(group=GROUP):
-        distribution = entry_point.dist
+    ours = "dask-ctl", version("dask-ctl")
+    found: dict[str, Method] = {}
+
+    def add(name: str, package: str, version_: str, path: str, load: Any, **more: Any) -> None:
+        enabled = name not in disabled
         found.setdefault(
-            entry_point.name,
+            name,
             Method(
-                name=entry_point.name,
-                package=distribution.name if distribution else "an unknown package",
-                version=distribution.version if distribution else "",
-                path=entry_point.value,
-                enabled=entry_point.name not in disabled,
-                load=entry_point.load,
+                name=name, package=package, version=version_, path=path, enabled=enabled, load=load,
+                **more,
             ),
-        )
+        )  # fmt: skip
+
+    add(RECORDED, *ours, f"{__name__}:{_recorded.__name__}", partial(_itself, _recorded))
+    for room in rooms():
+        if room.service is not None and room.is_configured():
+            path = f"{room.__module__}:{room.__qualname__}"
+            load = partial(_itself, room.sightings)
+            add(room.service, *ours, path, load, target=room.public_name)
+    for entry_point in entry_points(group=GROUP):
+        dist = entry_point.dist
+        package = (dist.name, dist.version) if dist else ("an unknown package", "")
+        add(entry_point.name, *package, entry_point.value, entry_point.load)
     return found
 
 
@@ -195,154 +211,101 @@ def set_enabled(name: str, *, enabled: bool) -> Path | None:
     return path
 
 
-async def survey(
-    using: list[Method], look: Look | None = None
-) -> AsyncIterator[tuple[Found, Any] | DaskCtlError]:
-    """Run methods side by side, and look at what each finds as soon as it finds it.
+async def survey(using: list[Method]) -> AsyncIterator[Live | DaskCtlError]:
+    """Run methods side by side.
 
     Parameters
     ----------
     using : list of Method
-        The methods. Each has ``ctl.discovery.timeout`` to list what it finds, and as long again
-        for what has not been looked at by then.
-    look : callable, optional
-        Called with each cluster that was found, in the thread and the loop of its method.
+        The methods. Each has ``ctl.discovery.timeout`` to list what it finds.
 
     Yields
     ------
-    found : tuple or DaskCtlError
-        What was found, and what `look` gave, which is None where it did not come back; or how a
-        method has failed, whose other clusters are still yielded.
+    found : Live or DaskCtlError
+        What was found, as soon as it is; or how a method has failed, whose other clusters are
+        still yielded.
     """
+    if any(method.package != "dask-ctl" or method.target for method in using):
+        import distributed  # noqa: F401 -- before the threads, which would see half of it
+
     timeout = settings.discovery_timeout()
-    news: asyncio.Queue[tuple[_Run, _News]] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    runs = [_Run(method, look, time.monotonic() + timeout) for method in using]
-    for run in runs:
-        run.start(partial(_post, loop, news, run))
+    deadline = time.monotonic() + timeout
+    listings = [_Listing(method) for method in using]
+    waiting = {asyncio.ensure_future(listing.news.get()): listing for listing in listings}
     try:
-        while waiting := [run for run in runs if not run.done]:
-            patience = min(run.deadline for run in waiting) - time.monotonic()
-            try:
-                run, event = await asyncio.wait_for(news.get(), max(0.0, patience))
-            except TimeoutError:
-                for run in _late(waiting):
-                    yield run.method.failed(f"no answer within {timeout:g} s")
-                continue
-            told = None if run.done else run.hear(event, timeout)
-            if told is not None:
-                yield told
-        for run in runs:
-            for found in run.pending.values():
-                yield found, None
+        while waiting:
+            left = max(0.0, deadline - time.monotonic())
+            heard, _ = await asyncio.wait(waiting, timeout=left, return_when="FIRST_COMPLETED")
+            if not heard:
+                break
+            for task in heard:
+                listing, news = waiting.pop(task), task.result()
+                if news is not None:
+                    waiting[asyncio.ensure_future(listing.news.get())] = listing
+                    yield news
+        for listing in waiting.values():
+            yield listing.method.failed(f"no answer within {timeout:g} s")
     finally:
-        for run in runs:
-            run.stop()
+        for task in waiting:
+            task.cancel()
+        for listing in listings:
+            listing.stop()
 
 
-def _late(waiting: list[_Run]) -> list[_Run]:
-    """Stop those whose time is up, and give those of which nobody has said yet that they fail."""
-    late = [run for run in waiting if time.monotonic() >= run.deadline]
-    for run in late:
-        run.stop()
-    return [run for run in late if not run.listed and not run.failed]
+class _Listing:
+    """One method in its thread; its news are what it finds, and None at its end."""
 
-
-def _itself(function: T) -> T:
-    return function
-
-
-def _post(
-    loop: asyncio.AbstractEventLoop,
-    news: asyncio.Queue[tuple[_Run, _News]],
-    run: _Run,
-    event: _News,
-) -> None:
-    loop.call_soon_threadsafe(news.put_nowait, (run, event))
-
-
-class _Run:
-    """One method in its thread, and what is known of it."""
-
-    def __init__(self, method: Method, look: Look | None, deadline: float) -> None:
-        self.method, self.look, self.deadline = method, look, deadline
-        self.listed = self.failed = self.done = False
-        self.pending: dict[int, Found] = {}
-        self._cancel: Callable[[], Any] | None = None
+    def __init__(self, method: Method) -> None:
+        self.method = method
+        self.news: asyncio.Queue[Live | DaskCtlError | None] = asyncio.Queue()
+        self._heard_by = asyncio.get_running_loop()
+        self._stopped = False
+        self._cancel: Callable[[], Any] = lambda: None
+        in_daemon(self._run)
 
     def stop(self) -> None:
         """Hear no more of it, and have it end as soon as it gives way."""
-        self.done = True
-        if self._cancel is not None:
-            with suppress(RuntimeError):  # it has ended
-                self._cancel()
+        self._stopped = True
+        with suppress(RuntimeError):  # it has ended
+            self._cancel()
 
-    def hear(self, news: _News, patience: float) -> tuple[Found, Any] | DaskCtlError | None:
-        """What the thread's news are to whoever asked."""
-        kind, found, result = news
-        if kind == "found":
-            self.pending[id(found)] = found
-        elif kind == "looked":
-            del self.pending[id(found)]
-            return found, result
-        elif kind == "listed":
-            self.listed, self.deadline = True, time.monotonic() + patience
-        elif kind == "done":
-            self.done = True
-        elif kind == "failed":
-            self.failed = True
-            failure: DaskCtlError = result
-            return failure
-        return None
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner() as runner:
+                runner.get_loop().set_default_executor(Daemons())
+                runner.run(self._list())
+        except BaseException as error:  # noqa: BLE001 -- whatever a plugin raises
+            self._tell(self.method.failed(reason(error)))
+        self._tell(None)
 
-    def start(self, post: Callable[[_News], Any]) -> None:
-        """Run the method; `post` is told what happens."""
+    def _tell(self, news: Live | DaskCtlError | None) -> None:
+        with suppress(RuntimeError):  # nobody waits any more
+            self._heard_by.call_soon_threadsafe(self.news.put_nowait, news)
 
-        def tell(kind: str, found: Any = None, result: Any = None) -> None:
-            with suppress(RuntimeError):  # its loop has ended: nobody waits any more
-                post((kind, found, result))
-
-        def run() -> None:
-            try:
-                with asyncio.Runner() as runner:
-                    runner.get_loop().set_default_executor(Daemons())
-                    runner.run(self._drive(tell))
-            except BaseException as error:  # noqa: BLE001 -- whatever a plugin raises
-                tell("failed", result=self.method.failed(reason(error)))
-            tell("done")
-
-        threading.Thread(target=run, name=f"discovery {self.method.name}", daemon=True).start()
-
-    async def _drive(self, tell: Callable[..., None]) -> None:
-        limit = asyncio.Semaphore(_SIDE_BY_SIDE)
-
-        async def looked(found: Found) -> None:
-            async with limit:
-                tell("looked", found, await self.look(found) if self.look else None)
-
+    async def _list(self) -> None:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None  # noqa: S101 -- this is one
         self._cancel = partial(loop.call_soon_threadsafe, task.cancel)
-        looks = []
-        try:
-            nonsense = False
-            listing = self.method.load()()
-            if inspect.iscoroutine(listing):
-                listing.close()  # it is none that can be iterated, and nobody will await it
-            async for item in listing:
-                if self.done:  # it never gives way, so that it cannot be cancelled
-                    return
-                try:
-                    found = self.method.understood(item)
-                except DaskCtlError as error:
-                    again = nonsense and isinstance(error, DiscoveryError)
-                    nonsense = isinstance(error, DiscoveryError)
-                    if not again:
-                        tell("failed", result=error)
-                    continue
-                tell("found", found)
-                looks.append(asyncio.create_task(looked(found)))
-        except Exception as error:  # noqa: BLE001 -- what it has found so far counts
-            tell("failed", result=self.method.failed(reason(error)))
-        tell("listed")
-        await asyncio.gather(*looks)
+        listing = self.method.load()()
+        if inspect.iscoroutine(listing):
+            listing.close()  # it is none that can be iterated, and nobody will await it
+        nonsense = False
+        async for item in listing:
+            if self._stopped:  # it never gives way, so that it cannot be cancelled
+                return
+            try:
+                self._tell(self.method.understood(item))
+            except DaskCtlError as error:
+                # A method that gives nonsense is told of it once.
+                if not (nonsense and isinstance(error, DiscoveryError)):
+                    self._tell(error)
+                nonsense = isinstance(error, DiscoveryError)
+
+
+def _itself(function: Any) -> Any:
+    return function
+
+
+def service_names() -> Iterator[str]:
+    """The names of the methods that rooms bring."""
+    return (room.service for room in rooms() if room.service is not None)

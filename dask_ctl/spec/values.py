@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import reduce
 from typing import Any, Final
 
@@ -15,8 +16,8 @@ _ENV: Final = re.compile(r"\$\{env:(?:([A-Za-z_]\w*)(?::-([^}]*))?\}|[^}]*\}?)")
 _IMPORT: Final = re.compile(r"\$\{import:([\w.]+):([\w.]+)\}")
 
 
-def expand(part: Located, path: KeyPath, env: Mapping[str, str]) -> Any:
-    """The plain value of a part of a spec, its variables replaced.
+def expand(part: Located, path: KeyPath, env: Mapping[str, str]) -> Located:
+    """A part of a spec with its variables replaced; the origins stay.
 
     Parameters
     ----------
@@ -35,14 +36,16 @@ def expand(part: Located, path: KeyPath, env: Mapping[str, str]) -> Any:
         If what ``${import:...}`` names cannot be imported.
     """
     if isinstance(part.value, dict):
-        return {key: expand(value, (*path, key), env) for key, value in part.value.items()}
+        named = {key: expand(value, (*path, key), env) for key, value in part.value.items()}
+        return replace(part, value=named)
     if isinstance(part.value, list):
-        return [expand(value, (*path, i), env) for i, value in enumerate(part.value)]
+        return replace(part, value=[expand(v, (*path, i), env) for i, v in enumerate(part.value)])
     if not isinstance(part.value, str) or "${" not in part.value:
-        return part.value
+        return part
     if "${import:" in part.value:
-        return _imported(part, path)
-    return _ENV.sub(lambda match: _variable(match, part, path, env), part.value)
+        return replace(part, value=_imported(part, path))
+    text = _ENV.sub(lambda match: _variable(match, part, path, env), part.value)
+    return replace(part, value=text)
 
 
 def _variable(match: re.Match[str], part: Located, path: KeyPath, env: Mapping[str, str]) -> str:

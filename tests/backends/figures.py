@@ -19,7 +19,7 @@ from typing import ClassVar, Final
 import pytest
 
 from dask_ctl import check_spec
-from tests.backends.scripts import EXAMPLES, Scripts, wait_until
+from tests.backends.scripts import EXAMPLES, Scripts, example, examples, wait_until
 
 BACKENDS: Final = EXAMPLES.parent / "backends"
 PAGE: Final = BACKENDS / "figures.md"
@@ -51,11 +51,11 @@ class Row:
     left: str = ""
 
     @classmethod
-    def of(cls, example: str, test: Path, how: str, package: str, *figures: str) -> Row:
+    def of(cls, name: str, test: Path, how: str, package: str, *figures: str) -> Row:
         """Make the line of an example, which links to the example's page."""
-        include = f"examples/{example}/dask-cluster.yaml"
+        include = f"/{name}.yaml" if example(name).name == f"{name}.yaml" else f"/{name}/dask-"
         (page,) = (page.name for page in BACKENDS.glob("*.md") if include in page.read_text())
-        spec = f"[{example}]({page})"
+        spec = f"[{name}]({page})"
         return cls(spec, f"`{test.parent.name}`", how, f"{package} {version(package)}", *figures)
 
 
@@ -74,10 +74,10 @@ def put(new: Row) -> None:
     PAGE.write_text(first + "".join(f"| {' | '.join(astuple(row))} |\n" for row in lines))
 
 
-def put_contract(example: str, test: Path, package: str) -> None:
+def put_contract(name: str, test: Path, package: str) -> None:
     """Put the line of a spec of which only the call is looked at."""
-    assert check_spec(EXAMPLES / example / "dask-cluster.yaml") == []
-    put(Row.of(example, test, CONTRACT, package))
+    assert check_spec(example(name)) == []
+    put(Row.of(name, test, CONTRACT, package))
 
 
 def interval(created: list[float], called: list[float]) -> tuple[float, float]:
@@ -112,11 +112,8 @@ class Measured:
         request: pytest.FixtureRequest,
     ) -> None:
         """`create_cluster` takes as long as the class that it calls, and leaves as little."""
-        (example,) = (
-            path.parent.name
-            for path in EXAMPLES.glob("*/dask-cluster.yaml")
-            if path.read_text() == (backend.cwd / path.name).read_text()
-        )
+        used = (backend.cwd / "dask-cluster.yaml").read_text()
+        (name,) = (each for each in examples() if example(each).read_text() == used)
         script = shutil.copy(Path(__file__).with_name("first_result.py"), backend.cwd)
         call = backend.run(sys.executable, "-c", CALL).stdout
         logs = backend.cwd / (json.loads(call)["kwargs"] or {}).get("log_directory", "logs")
@@ -150,4 +147,4 @@ class Measured:
             f"{medians['loading']:.3f}",
         ]
         files = "a file, as by the class" if left["created"] else NOTHING
-        put(Row.of(example, request.path, REAL, self.package, *figures, files))
+        put(Row.of(name, request.path, REAL, self.package, *figures, files))

@@ -31,8 +31,9 @@ def directly(call: dict[str, Any]) -> Any:
 if __name__ == "__main__":
     call = [json.loads(argument) for argument in sys.argv[1:]]
     start = time.perf_counter()
-    from dask_ctl.creation import call as factory  # noqa: F401
-    from dask_ctl.creation import closing
+    from dask_ctl.backends import room_of
+    from dask_ctl.creation import call as _  # noqa: F401
+    from dask_ctl.creation import exits
 
     dask_ctl.resolve_spec()
     loading = time.perf_counter() - start
@@ -45,4 +46,4 @@ if __name__ == "__main__":
     client.submit(sum, [1, 2]).result()
     print(loading, time.perf_counter() - start)
     if call:
-        closing.at_exit(cluster, runner=not hasattr(cluster, "scale"))
+        exits.at_exit(cluster, room_of(type(cluster)))

@@ -18,10 +18,11 @@ from typing import Any
 
 import pytest
 
-from dask_ctl.hosts import records
+from dask_ctl.hosts import record as records
 from tests.conftest import ROOT, aborted, own_words
 
 EXAMPLES = ROOT / "docs" / "examples"
+TEMPLATES = ROOT / "dask_ctl" / "backends" / "templates"
 SCRIPT = EXAMPLES / "myscript.py"
 ASYNCHRONOUS = EXAMPLES / "asynchronous.py"
 ANSWER = "[0, 2, 4, 6, 8, 10, 12, 14, 16, 18]\n"
@@ -48,6 +49,18 @@ async def dask_setup(server):
 # The end of a script that is a snippet.
 USE = "print(client.submit(sum, [1, 2]).result())\n"
 _LOCKS = {".lock", ".dirlock"}
+
+
+def example(name: str) -> Path:
+    """The example spec of a backend: the one that ``spec init`` begins with, or one of the docs."""
+    template = TEMPLATES / f"{name}.yaml"
+    return template if template.exists() else EXAMPLES / name / "dask-cluster.yaml"
+
+
+def examples() -> list[str]:
+    """The names that `example` knows."""
+    folders = [path.parent.name for path in EXAMPLES.glob("*/dask-cluster.yaml")]
+    return sorted([*folders, *(path.stem for path in TEMPLATES.glob("*.yaml"))])
 
 
 def wait_until(done: Callable[[], object], what: str, timeout: float = 30) -> None:
@@ -109,8 +122,8 @@ class Scripts:
     tmp: Path
 
     def use_example(self, name: str) -> None:
-        """Make the spec of ``docs/examples/<name>`` the current one."""
-        shutil.copy(EXAMPLES / name / "dask-cluster.yaml", self.cwd)
+        """Make the example spec of a backend the current one."""
+        shutil.copy(example(name), self.cwd / "dask-cluster.yaml")
 
     def longer(self, end: str, of: Path = SCRIPT) -> Path:
         """Write a script, by default the announcement's, with something more at its end."""

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from dask_ctl import check_spec, resolve_spec
-from tests.backends.scripts import EXAMPLES, SCRIPT, Scripts
+from tests.backends.scripts import SCRIPT, Scripts, example
 from tests.conftest import require_package
 
 NEEDS = {
@@ -49,7 +49,7 @@ def cloud(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
 
 def test_the_call_fits_the_class(cloud: str) -> None:
     """Every argument of the example spec binds to a parameter of the installed class."""
-    path = EXAMPLES / cloud / "dask-cluster.yaml"
+    path = example(cloud)
     assert check_spec(path) == []
     spec = resolve_spec(path).spec
     target = getattr(importlib.import_module(spec.module), spec.class_)
@@ -78,14 +78,14 @@ def test_without_an_account(cloud: str, scripts: Scripts) -> None:
 @pytest.mark.parametrize("cloud", ["ec2", "fargate"], indirect=True)
 def test_credentials_in_a_file_are_found(cloud: str, scripts: Scripts) -> None:
     """A profile in ``~/.aws`` passes; the call is then the class's own business."""
-    from dask_ctl.backends.credentials import require
+    from dask_ctl.backends import room_of
 
     folder = scripts.home / ".aws"
     folder.mkdir()
     credentials = folder / "credentials"
     credentials.write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
-    spec = resolve_spec(EXAMPLES / cloud / "dask-cluster.yaml").spec
-    require(getattr(importlib.import_module(spec.module), spec.class_), spec.kwargs)
+    spec = resolve_spec(example(cloud)).spec
+    room_of(getattr(importlib.import_module(spec.module), spec.class_)).require(spec.kwargs, {})
     credentials.unlink()
 
 
@@ -93,8 +93,8 @@ def test_a_configured_token_is_found() -> None:
     """A token in dask's configuration passes, wherever it was configured."""
     import dask.config
 
-    from dask_ctl.backends.credentials import require
+    from dask_ctl.backends import room_of
 
     coiled = require_package("coiled", "coiled")
     with dask.config.set({"coiled.token": "a-token"}):
-        require(coiled.Cluster, {})
+        room_of(coiled.Cluster).require({}, {})

@@ -28,7 +28,7 @@ def test_only_with_a_token(
     assert (done.stdout, done.returncode) == ("False False\n", 0), done.stderr
     monkeypatch.setenv("DASK_COILED__TOKEN", "secret")
     dask.config.refresh()
-    assert list_discovery_methods()["coiled"]["path"] == "dask_ctl.management.methods:coiled"
+    assert list_discovery_methods()["coiled"]["path"] == "dask_ctl.backends.coiled:Coiled"
 
 
 def test_what_is_called_exists() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from gateway_server import Server
 
-from dask_ctl.hosts import records
+from dask_ctl.hosts import record as records
 from tests.backends.scripts import USE, Scripts, listed, ok, refused
 
 

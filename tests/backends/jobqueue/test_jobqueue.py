@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from dask_ctl import check_spec, create_cluster, resolve_spec
-from tests.backends.scripts import EXAMPLES
+from tests.backends.scripts import example
 
 # Lines of a job of each example spec.
 SYSTEMS = {
@@ -26,7 +26,7 @@ SYSTEMS = {
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_what_a_spec_submits(name: str) -> None:
     """The arguments of the example spec arrive in the job script, and none is unknown."""
-    path = EXAMPLES / name / "dask-cluster.yaml"
+    path = example(name)
     assert check_spec(path) == []
     spec = resolve_spec(path).spec
     kwargs = {**spec.kwargs, "scheduler_options": {"dashboard_address": ":0"}}
@@ -43,7 +43,7 @@ def test_what_a_spec_submits(name: str) -> None:
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_misspelt_argument_is_found_without_a_server(name: str) -> None:
     """An argument that no class on the way to the job knows is named, with what was meant."""
-    spec = yaml.safe_load((EXAMPLES / name / "dask-cluster.yaml").read_text())
+    spec = yaml.safe_load((example(name)).read_text())
     spec["kwargs"]["memry"] = spec["kwargs"].pop("memory")
     (finding, *_) = check_spec(spec)
     assert (finding.severity, finding.key) == ("error", "kwargs.memry")

@@ -27,8 +27,8 @@ from dask_ctl import (
     list_clusters,
     scale_cluster,
 )
-from dask_ctl.hosts import records
-from dask_ctl.management.inventory import ClusterInfo
+from dask_ctl.hosts import record as records
+from dask_ctl.management.info import ClusterInfo
 from tests.backends.scripts import wait_until
 from tests.conftest import ROOT
 

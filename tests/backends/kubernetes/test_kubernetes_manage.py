@@ -12,8 +12,8 @@ from subprocess import CompletedProcess
 import pytest
 from kube_client import Kubernetes
 
-from dask_ctl.hosts import records
-from tests.backends.scripts import DASK_CLUSTER, EXAMPLES, USE, ok, refused
+from dask_ctl.hosts import record as records
+from tests.backends.scripts import DASK_CLUSTER, USE, example, ok, refused
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def dask_cluster(
     kubernetes: Kubernetes, isolated: Path, python: Callable[..., CompletedProcess[str]]
 ) -> Callable[..., CompletedProcess[str]]:
     """Run ``dask cluster`` with the example spec."""
-    shutil.copy(EXAMPLES / "kubernetes" / "dask-cluster.yaml", isolated)
+    shutil.copy(example("kubernetes"), isolated)
     assert DASK_CLUSTER[0] == sys.executable
 
     def run(*arguments: str) -> CompletedProcess[str]:

@@ -1,0 +1,84 @@
+"""Every private name of other packages that is used: why, and in which version it was seen.
+
+Nothing else of this package reaches into another one. A test asks each of these packages whether
+the name is still there.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+# What is used below, as ``module:name``, for the test.
+USED: Final = (
+    "atexit:_run_exitfuncs",
+    "distributed:Client._instances",
+    "distributed.deploy.cluster:Cluster._supports_scaling",
+    "distributed.deploy.spec:SpecCluster._supports_scaling",
+    "dask_jobqueue.core:Job._call",
+)
+# Set by distributed 2026.8 on its objects only, where the test looks for them.
+USED_ON_OBJECTS: Final = ("_adaptive", "_cluster_manager_logs", "_loop_runner")
+
+
+def has_fixed_size(target: Any) -> bool:
+    """Whether a cluster, or its class, says that it cannot be scaled.
+
+    The attribute is how distributed's ``Cluster`` documents that for its subclasses.
+    """
+    return not getattr(target, "_supports_scaling", True)
+
+
+def stop_adapting(cluster: Any) -> None:
+    """End what ``cluster.adapt()`` has begun, as the buttons of distributed's widget do.
+
+    ``cluster.scale()`` does not (distributed 2026.8), so that the size asked for is undone a
+    second later.
+    """
+    with suppress(AttributeError):
+        cluster._adaptive.stop()  # noqa: SLF001
+
+
+def clients() -> Iterator[Any]:
+    """The clients of this process: distributed keeps no public list of them (2026.8)."""
+    from distributed import Client
+
+    yield from list(Client._instances)  # noqa: SLF001
+
+
+def has_loop(cluster: Any) -> bool:
+    """Whether distributed's ``Cluster`` has begun with an object: before, nothing is to be ended.
+
+    ``LocalCluster.__init__`` sets a status before that (distributed 2026.8).
+    """
+    return hasattr(cluster, "_loop_runner")
+
+
+def messages_of(cluster: Any) -> list[str]:
+    """What a cluster object has told its log: where a KubeCluster says that it only connected."""
+    return [text for _, text in getattr(cluster, "_cluster_manager_logs", ())]
+
+
+def run_exit_functions() -> None:
+    """Run what was registered with `atexit`: there is no public way (Python 3.14)."""
+    atexit._run_exitfuncs()  # noqa: SLF001
+
+
+def in_own_process_group(job_cls: Any) -> Any:
+    """A class of dask-jobqueue's jobs whose commands a Ctrl-C in a terminal does not reach.
+
+    ``sbatch`` and its like run in the script's process group (dask-jobqueue 0.9): one that does
+    not live to print the id of its job leaves that in the queue.
+    """
+
+    class Job(job_cls):  # type: ignore[misc]
+        @staticmethod
+        async def _call(cmd: list[str], **options: Any) -> str:
+            options.setdefault("process_group", 0)
+            output: str = await job_cls._call(cmd, **options)  # noqa: SLF001
+            return output
+
+    Job.__name__, Job.__qualname__ = job_cls.__name__, job_cls.__qualname__
+    return Job

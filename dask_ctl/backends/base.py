@@ -1,0 +1,328 @@
+"""What the layer asks of a class of clusters, and what is answered where nothing is known."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal, Protocol
+
+from dask_ctl import _private
+from dask_ctl.backends import signature
+from dask_ctl.exceptions import BackendError, Problem
+from dask_ctl.spec.resolved import looks_secret
+
+_PROTOCOLS: Final = ("tcp", "tls", "ucx", "ucxx", "ws", "wss")
+# The variables of dask's configuration, by the attributes of a `distributed.Security`.
+TLS: Final = {
+    "tls_ca_file": "DASK_DISTRIBUTED__COMM__TLS__CA_FILE",
+    "tls_client_cert": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT",
+    "tls_client_key": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """A cluster that a service says it has.
+
+    Parameters
+    ----------
+    name : str
+        What to call it; ``place/name`` where names are unique in places only.
+    arguments : mapping
+        What, besides the name, is needed to connect to it.
+    address : str, optional
+        Where its scheduler listens, if that is all that is known of it.
+    known : mapping
+        What the service says of it: fields of a `ClusterInfo`. Where that tells its status, nobody
+        connects to it to list it.
+    """
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    address: str | None = None
+    known: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Ledger(Protocol):
+    """Where the jobs are written down that must be cancelled if their owner cannot."""
+
+    def submitted(self, system: str, job_id: str) -> None:
+        """A job is in the queue of a batch system."""
+
+    def cancelled(self, job_id: str) -> None:
+        """It has been taken out."""
+
+
+class Backend:
+    """The room of a class: everything that must be known of it, and of no other.
+
+    This one is the room of every class that has no other, and needs nothing but what
+    distributed's ``Cluster`` has. A package brings its own by a subclass in the entry-point group
+    ``dask_ctl.backends``; what it does not say is as here.
+
+    Parameters
+    ----------
+    target : class or function
+        What a spec names.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        The classes and functions whose room this is, by their full names where they are defined;
+        a subclass of one is in the same room.
+    public_name : str or None
+        The full name by which users import the class, if that is another.
+    packages : mapping of str to str
+        For each module of the backend what ``pip`` installs.
+    templates : tuple of str
+        The specs that ``dask cluster spec init`` writes: each a file ``templates/<name>.yaml``
+        beside the module of the room, which begins with a line that says what it makes.
+    service : str or None
+        The name of the discovery method that `sightings` is.
+    starts_empty : bool
+        Whether a cluster starts without workers until it is scaled.
+    is_runner : bool
+        Whether every process that calls it becomes a part of the cluster.
+    by_address : bool
+        Whether all that is needed to connect to a cluster again is its address.
+    """
+
+    classes: ClassVar[tuple[str, ...]] = ()
+    public_name: ClassVar[str | None] = None
+    packages: ClassVar[Mapping[str, str]] = {
+        "dask": "dask",
+        "dask_cuda": "dask-cuda",
+        "dask_mpi": "dask-mpi",
+        "dask_yarn": "dask-yarn",
+        "distributed": "distributed",
+    }
+    templates: ClassVar[tuple[str, ...]] = ()
+    service: ClassVar[str | None] = None
+    starts_empty: ClassVar[bool] = False
+    is_runner: ClassVar[bool] = False
+    by_address: ClassVar[bool] = False
+
+    def __init__(self, target: Any) -> None:
+        self.target = target
+
+    @property
+    def name(self) -> str:
+        """The class by its name: ``LocalCluster``."""
+        return str(getattr(self.target, "__name__", self.target))
+
+    # -- before the call -----------------------------------------------------------------------
+
+    def can(self, verb: Literal["scale", "adapt"]) -> bool:
+        """Whether what the target makes can ``scale`` or ``adapt``.
+
+        Of what a function makes that is known when it has been made.
+        """
+        if inspect.isclass(self.target):
+            return hasattr(self.target, verb) and not _private.has_fixed_size(self.target)
+        return True
+
+    def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
+        """Whether processes are started that import the script's file, as multiprocessing does."""
+        return True
+
+    def keywords(self, kwargs: Mapping[str, Any]) -> tuple[set[str], bool]:
+        """The names that the target takes by its ``**kwargs`` too, and whether these are all.
+
+        Any class may hand its ``**kwargs`` to whatever it likes, so here they are not.
+        """
+        return signature.of_bases(self.target), False
+
+    def problems(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+        """What is wrong with the values of keyword arguments; keys begin with ``kwargs.``."""
+        return iter(())
+
+    def require(self, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> None:
+        """Look, without the network, for what the call would only fail or hang for later.
+
+        Raises
+        ------
+        BackendError
+            If that is missing.
+        """
+
+    def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str | None:
+        """What would be started, as text, with nothing started; None if that cannot be told."""
+        return None
+
+    # -- the call ------------------------------------------------------------------------------
+
+    def prepared(
+        self, kwargs: Mapping[str, Any], env: Mapping[str, str], ledger: Ledger | None
+    ) -> dict[str, Any]:
+        """The keyword arguments to call the target with."""
+        return dict(kwargs)
+
+    def calling(
+        self, kwargs: Mapping[str, Any], *, asynchronous: bool
+    ) -> AbstractContextManager[dict[str, Any]]:
+        """What is held during the call; it gives further keyword arguments."""
+        return nullcontext({})
+
+    def start(self, cluster: Any, kwargs: Mapping[str, Any]) -> Any:
+        """What to await inside a running loop, so that a cluster starts."""
+        return cluster
+
+    def existed(self, cluster: Any) -> bool:
+        """Whether making `cluster` only connected to one that was there before."""
+        return False
+
+    def adapt_options(self, cluster: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The keyword arguments to call ``cluster.adapt`` with."""
+        return dict(options)
+
+    def settle(self, cluster: Any) -> Any:
+        """Wait until all that was asked for can be named, and so be ended.
+
+        Returns
+        -------
+        waiting : awaitable or None
+            Inside a running loop, what to await.
+        """
+
+    def why_no_workers(self, cluster: Any) -> str | None:
+        """Why workers that were asked for are not there yet, in a few words; None if unknown."""
+        return None
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def before_close(self, cluster: Any) -> None:
+        """Wait for what must have happened before `cluster` may close."""
+
+    # -- a cluster that lives on ---------------------------------------------------------------
+
+    def shareable(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Keyword arguments with which other processes can reach the cluster."""
+        return {}
+
+    def environment(self, cluster: Any, folder: Path) -> dict[str, str]:
+        """The variables with which ``Client()`` in another process finds `cluster`.
+
+        Parameters
+        ----------
+        cluster : object
+            A live cluster.
+        folder : Path
+            Where files for that can be written, which are removed when the process has ended.
+
+        Raises
+        ------
+        BackendError
+            If no other process can reach it so.
+        """
+        address = str(cluster.scheduler_address)
+        if address.partition("://")[0] not in _PROTOCOLS:
+            raise BackendError(
+                f"another process cannot reach {address} by its address alone",
+                remedy="have the cluster listen on tcp (kwargs.protocol), or call create_cluster() "
+                "in the script itself",
+            )
+        security = getattr(cluster, "security", None)
+        found = {variable: getattr(security, name, None) for name, variable in TLS.items()}
+        return {
+            **{variable: str(value) for variable, value in found.items() if value},
+            "DASK_SCHEDULER_ADDRESS": address,
+        }
+
+    @property
+    def can_be_left(self) -> bool:
+        """Whether a cluster can be left running, and found again by its name.
+
+        distributed's own classes have a ``from_name`` that only raises.
+        """
+        return inspect.isclass(self.target) and any(
+            "from_name" in vars(base) and not base.__module__.startswith("distributed.")
+            for base in self.target.__mro__
+        )
+
+    def remembered(self, cluster: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """What is needed, besides its name, to connect to `cluster` again.
+
+        Parameters
+        ----------
+        cluster : object
+            A live cluster.
+        kwargs : mapping
+            The keyword arguments that it was made with, as written: a variable is kept as such.
+        """
+        return written(kwargs, tuple(inspect.signature(self.target.from_name).parameters)[1:])
+
+    def connect(self, name: str, arguments: Mapping[str, Any], *, asynchronous: bool) -> Any:
+        """A cluster object for a cluster that runs, which it leaves running when it is closed.
+
+        Inside a running loop it is yet to be awaited.
+        """
+        takes = signature.explicit(inspect.signature(self.target.from_name))
+        known = {"asynchronous": asynchronous}
+        if "asynchronous" not in takes and not signature.is_open(self.target.from_name):
+            known = {}  # the older tool called from_name(name) alone
+        return self.target.from_name(name, **known, **arguments)
+
+    async def completed(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """What `connect` needs, with what a name alone does not say asked of the service."""
+        return dict(arguments)
+
+    def delete(self, name: str, arguments: Mapping[str, Any], deadline: float) -> None:
+        """End a cluster, and wait until nothing is left of it.
+
+        Parameters
+        ----------
+        name, arguments
+            As of `connect`.
+        deadline : float
+            When to give up, as `time.monotonic` counts.
+
+        Raises
+        ------
+        BackendError
+            If it cannot be ended from here, or is not gone by then.
+        """
+        cluster = self.connect(name, arguments, asynchronous=False)
+        cluster.shutdown_on_close = True
+        cluster.close()
+
+    def logs(self, name: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """What the parts of a cluster have logged: pairs of a part's name and its text."""
+        cluster = self.connect(name, arguments, asynchronous=False)
+        try:
+            if not hasattr(cluster, "get_logs"):
+                raise BackendError(f"{self.name} gives no logs", remedy="ask its service for them")
+            yield from cluster.get_logs().items()
+        finally:
+            cluster.close()
+
+    def snippet(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, str]:
+        """The import and the call that give a cluster object of a running cluster, as Python."""
+        given = "".join(f", {key}={value!r}" for key, value in arguments.items())
+        own = f"{self.target.__module__}.{self.target.__qualname__}"
+        public = self.public_name if own in self.classes and self.public_name else own
+        module, _, called = public.rpartition(".")
+        return f"from {module} import {called}", f"{called}.from_name({name!r}{given})"
+
+    # -- what its service knows ----------------------------------------------------------------
+
+    @classmethod
+    def is_configured(cls) -> bool:
+        """Whether there is a service to ask here; it must be cheap, and import nothing."""
+        return False
+
+    @classmethod
+    def sightings(cls) -> AsyncIterator[Sighting]:
+        """The clusters that the service has."""
+        raise NotImplementedError
+
+
+def written(given: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Of keyword arguments those of some names that may be written down: no secrets."""
+    return {
+        name: given[name]
+        for name in names
+        if given.get(name) is not None and not looks_secret(name)
+    }

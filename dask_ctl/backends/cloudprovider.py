@@ -1,0 +1,68 @@
+"""Machines and containers of a cloud, by dask-cloudprovider."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from dask_ctl.backends.base import Backend
+from dask_ctl.exceptions import BackendError
+
+_VENDOR: Final = Path("/sys/class/dmi/id/sys_vendor")
+
+
+class CloudProvider(Backend):
+    """The clusters of dask-cloudprovider, which start machines by a cloud's own service."""
+
+    classes: ClassVar[tuple[str, ...]] = ("dask_cloudprovider.generic.vmcluster.VMCluster",)
+    packages = {"dask_cloudprovider": "dask-cloudprovider"}
+
+    def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
+        """The cloud starts everything."""
+        return False
+
+
+class Amazon(CloudProvider):
+    """``EC2Cluster``, and ``ECSCluster`` with its ``FargateCluster``."""
+
+    classes = (
+        "dask_cloudprovider.aws.ec2.EC2Cluster",
+        "dask_cloudprovider.aws.ecs.ECSCluster",
+    )
+    packages = {
+        "dask_cloudprovider.aws": "'dask-cloudprovider[aws]'",
+        "boto3": "'dask-cloudprovider[aws]'",
+        "botocore": "'dask-cloudprovider[aws]'",
+        "aiobotocore": "'dask-cloudprovider[aws]'",
+    }
+    templates = ("ec2", "fargate")
+
+    def require(self, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> None:
+        """Credentials: without them it asks machines that are not there, one after the other."""
+        if kwargs.get("aws_access_key_id") or _given_by_the_machine():
+            return
+        from botocore.session import get_session
+
+        providers = get_session().get_component("credential_provider")
+        providers.remove("iam-role")  # asks the network, and has an answer only on EC2
+        if providers.load_credentials() is None:
+            raise BackendError(
+                "no credentials of Amazon are configured",
+                remedy="run 'aws configure' once, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY",
+            )
+
+
+def _given_by_the_machine() -> bool:
+    """Whether a machine or container may get credentials from where it runs."""
+    if any(name.startswith("AWS_CONTAINER_CREDENTIALS_") for name in os.environ):
+        return True
+    try:
+        return "amazon" in _VENDOR.read_text(encoding="utf-8").lower()
+    except OSError:
+        return False
+
+
+ROOMS = (CloudProvider, Amazon)

@@ -1,0 +1,75 @@
+"""Machines in the cloud, by Coiled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+import dask.config
+
+from dask_ctl.backends.base import Backend, Sighting, written
+from dask_ctl.exceptions import BackendError
+
+
+class Coiled(Backend):
+    """``coiled.Cluster``, which connects to a cluster of its name if there is one."""
+
+    classes = ("coiled.v2.cluster.Cluster",)
+    public_name = "coiled.Cluster"
+    packages = {"coiled": "coiled"}
+    templates = ("coiled",)
+    service = "coiled"
+    can_be_left = True
+
+    def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
+        """The service starts everything."""
+        return False
+
+    def require(self, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> None:
+        """A token: without one the first call starts a login, and waits for it."""
+        if kwargs.get("cloud") is None and not dask.config.get("coiled.token", None):
+            raise BackendError(
+                "no token of Coiled is configured",
+                remedy="run 'coiled login' once, or set DASK_COILED__TOKEN",
+            )
+
+    def remembered(self, cluster: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Whose it is."""
+        return written(kwargs, ("workspace", "account"))
+
+    def connect(self, name: str, arguments: Mapping[str, Any], *, asynchronous: bool) -> Any:
+        """Its constructor does what ``from_name`` of others does."""
+        given = {"name": name, "shutdown_on_close": False, **arguments}
+        return self.target(asynchronous=asynchronous, **given)
+
+    def delete(self, name: str, arguments: Mapping[str, Any], deadline: float) -> None:
+        """Have the service end it."""
+        import coiled
+
+        coiled.delete_cluster(name=name, **arguments)
+
+    def snippet(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, str]:
+        """By its constructor."""
+        given = "".join(f", {key}={value!r}" for key, value in arguments.items())
+        return "from coiled import Cluster", f"Cluster(name={name!r}{given})"
+
+    @classmethod
+    def is_configured(cls) -> bool:
+        """Whether there is a token."""
+        configured = dask.config.get("coiled.token", default=None)
+        return bool(configured) and find_spec("coiled") is not None
+
+    @classmethod
+    async def sightings(cls) -> AsyncIterator[Sighting]:
+        """The user's clusters."""
+        import coiled
+
+        for cluster in await asyncio.to_thread(coiled.list_clusters, just_mine=True):
+            state = (cluster.get("current_state") or {}).get("state")
+            if state not in ("stopped", "error"):
+                yield Sighting(name=cluster["name"])
+
+
+ROOMS = (Coiled,)

@@ -1,0 +1,41 @@
+"""The end of what a process has: its clients of a cluster, and its threads."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from dask_ctl import _private
+
+
+def close_clients(cluster: Any) -> None:
+    """Close this process's clients of `cluster`, so that none mourns it."""
+    address = getattr(cluster, "scheduler_address", None)
+    for client in _private.clients():
+        scheduler = getattr(client.scheduler, "address", None)
+        ours = client.cluster is cluster or (address and scheduler == address)
+        if ours and client.status not in ("closed", "closing") and not client.asynchronous:
+            client.close()
+
+
+def end_process(code: int) -> NoReturn:
+    """End the process, as `sys.exit` does but for the interpreter's own end.
+
+    An event loop may still run in its thread, which Python then ends by force wherever it is:
+    about one process in a hundred, on a busy machine, aborted with "exception not rethrown" and
+    lost its exit code (Python 3.11).
+
+    Parameters
+    ----------
+    code : int
+        The exit code.
+    """
+    _private.run_exit_functions()
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # none, broken or closed
+            stream.flush()
+    os._exit(code)

@@ -1,0 +1,89 @@
+"""Clusters of a dask-gateway server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import dask.config
+
+from dask_ctl.backends.base import TLS, Backend, Sighting, written
+from dask_ctl.exceptions import BackendError
+
+_ALIVE: Final = ("pending", "running", "stopping")
+_POLL: Final = 0.2  # seconds
+
+
+class Gateway(Backend):
+    """dask-gateway's ``GatewayCluster``, which the server starts and stops."""
+
+    classes = ("dask_gateway.client.GatewayCluster",)
+    public_name = "dask_gateway.GatewayCluster"
+    packages = {"dask_gateway": "dask-gateway"}
+    templates = ("gateway",)
+    service = "gateway"
+    starts_empty = True
+
+    def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
+        """The server starts everything."""
+        return False
+
+    def environment(self, cluster: Any, folder: Path) -> dict[str, str]:
+        """Its address is one that only dask-gateway's own protocol reaches, by its credentials."""
+        files = {
+            "cert.pem": cluster.security.tls_cert,
+            "key.pem": cluster.security.tls_key,
+        }
+        for name, text in files.items():
+            (folder / name).touch(mode=0o600)
+            (folder / name).write_text(text)
+        cert, key = (str(folder / name) for name in files)
+        return {
+            "DASK_SCHEDULER_ADDRESS": str(cluster.scheduler_address),
+            "DASK_DISTRIBUTED__CLIENT__PRELOAD": "['dask_gateway']",
+            **dict(zip(TLS.values(), (cert, cert, key), strict=True)),
+        }
+
+    def remembered(self, cluster: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Which server, and how to identify there."""
+        given = written(kwargs, ("proxy_address", "public_address", "auth"))
+        return {"address": cluster.gateway.address, **given}
+
+    def delete(self, name: str, arguments: Mapping[str, Any], deadline: float) -> None:
+        """Have the server stop it."""
+        asyncio.run(_stopped(name, arguments, deadline))
+
+    @classmethod
+    def is_configured(cls) -> bool:
+        """Whether dask's configuration names a server."""
+        configured = dask.config.get("gateway.address", default=None)
+        return bool(configured) and find_spec("dask_gateway") is not None
+
+    @classmethod
+    async def sightings(cls) -> AsyncIterator[Sighting]:
+        """The user's clusters."""
+        from dask_gateway import Gateway as Server
+
+        async with Server(asynchronous=True) as server:
+            for report in await server.list_clusters():
+                yield Sighting(name=report.name, arguments={"address": server.address})
+
+
+async def _stopped(name: str, arguments: Mapping[str, Any], deadline: float) -> None:
+    from dask_gateway import Gateway as Server
+
+    async with Server(asynchronous=True, **arguments) as server:
+        await server.stop_cluster(name)
+        while name in [each.name for each in await server.list_clusters(status=_ALIVE)]:
+            if time.monotonic() > deadline:
+                raise BackendError(
+                    f"cluster {name!r} has not stopped", remedy="ask who runs the gateway"
+                )
+            await asyncio.sleep(_POLL)
+
+
+ROOMS = (Gateway,)

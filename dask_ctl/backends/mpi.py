@@ -1,0 +1,16 @@
+"""The ranks of one ``mpirun``."""
+
+from __future__ import annotations
+
+from dask_ctl.backends.runners import Runner
+
+
+class MPI(Runner):
+    """`dask_ctl.mpi.MPIRunner`, which asks for its ranks itself."""
+
+    classes = ("dask_ctl.mpi.MPIRunner",)
+    packages = {"dask_jobqueue": "dask-jobqueue"}
+    templates = ("mpi",)
+
+
+ROOMS = (MPI,)

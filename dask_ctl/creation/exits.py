@@ -1,0 +1,112 @@
+"""The end of what was created: in order, at exit, or because its creation failed.
+
+distributed closes a cluster at exit by itself, but with clients still connected it then reports
+their lost results, and a Runner it does not close at all. The hook here runs before distributed's,
+because it is registered after that was imported.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import weakref
+from typing import Any
+
+from dask_ctl import _private
+from dask_ctl.backends import Backend
+from dask_ctl.backends.ending import close_clients
+from dask_ctl.creation import interrupts
+
+logger = logging.getLogger("dask_ctl")
+
+_owned: weakref.WeakKeyDictionary[Any, Backend] = weakref.WeakKeyDictionary()
+_runners: list[Any] = []  # held, as scripts need not
+
+
+def at_exit(cluster: Any, room: Backend) -> None:
+    """See to it that `cluster` ends quietly when the process does.
+
+    Whether a cluster is closed stays its own business (``shutdown_on_close``); what nothing else
+    closes, a Runner, is closed here.
+    """
+    if not _owned:
+        atexit.unregister(_end_all)
+        atexit.register(_end_all)
+    _owned[cluster] = room
+    if room.is_runner:
+        _runners.append(cluster)
+
+
+def _end_all() -> None:
+    for cluster, room in list(_owned.items()):
+        open_ = status_of(cluster) not in ("closed", "failed")
+        if open_ and getattr(cluster, "shutdown_on_close", True):
+            _end(cluster, room, close=room.is_runner)
+
+
+def undo(cluster: Any, room: Backend) -> None:
+    """Close what was started, after a failure, whose error is the one to be seen.
+
+    Parameters
+    ----------
+    cluster : object
+        A cluster, perhaps one whose constructor was interrupted. One that was there before is
+        left running.
+    room : Backend
+        Its room.
+    """
+    from distributed import Status
+
+    spare(cluster, room)
+    # The status of a GatewayCluster is a text, and its ways of closing need no help.
+    if getattr(cluster, "status", None) is Status.starting:
+        # Cancelled half way: only a cluster that has failed closes what there is of it.
+        cluster.status = Status.failed
+    with interrupts.deferred(f"{room.name} is being closed"):
+        _end(cluster, room, close=True)
+
+
+def _end(cluster: Any, room: Backend, *, close: bool) -> None:
+    """Close a cluster's clients, and perhaps the cluster; what that meets is in the log only."""
+    steps = [lambda: room.before_close(cluster), lambda: close_clients(cluster)]
+    for step in [*steps, cluster.close] if close else steps:
+        try:
+            step()
+        except Exception:
+            logger.exception("closing %s met an error", room.name)
+
+
+def spare(cluster: Any, room: Backend) -> bool:
+    """Have `cluster` left running if it was there before; return whether it was."""
+    if not room.existed(cluster):
+        return False
+    cluster.shutdown_on_close = False
+    return True
+
+
+def half_built(error: BaseException) -> Any | None:
+    """The cluster whose constructor `error` left, or None.
+
+    A constructor that raises gives its object to nobody; the traceback still holds it.
+    """
+    traceback = error.__traceback__
+    while traceback is not None:
+        frame = traceback.tb_frame
+        if frame.f_code.co_name == "__init__":
+            candidate = frame.f_locals.get("self")
+            # Nothing runs yet without a status or a loop, nor as "created", which dask-jobqueue's
+            # classes are before their base class was reached.
+            if (
+                hasattr(type(candidate), "scheduler_address")
+                and _private.has_loop(candidate)
+                and status_of(candidate) not in ("", "None", "created")
+            ):
+                return candidate
+        traceback = traceback.tb_next
+    return None
+
+
+def status_of(cluster: Any) -> str:
+    """The status of a cluster as a word, whether its class has texts or an enumeration."""
+    status = getattr(cluster, "status", "")
+    return str(getattr(status, "name", status))

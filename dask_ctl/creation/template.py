@@ -1,0 +1,76 @@
+"""Specs to start from, with all that a class takes."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from dask_ctl import backends
+from dask_ctl.exceptions import InvalidSpecError
+from dask_ctl.spec.keys import did_you_mean
+
+
+def template(name: str) -> str:
+    """A commented spec to start from.
+
+    Where the backend is installed, its other arguments follow as comments.
+
+    Raises
+    ------
+    InvalidSpecError
+        If no room has one of that name.
+    """
+    try:
+        text = backends.template(name)
+    except KeyError:
+        known = [each for room in backends.rooms() for each in room.templates]
+        raise InvalidSpecError(
+            f"there is no spec {name!r} to start from",
+            remedy=did_you_mean(name, known) or f"known: {', '.join(known)}",
+        ) from None
+    return "\n".join([text.rstrip(), *_other_arguments(yaml.safe_load(text))]) + "\n"
+
+
+def _other_arguments(spec: dict[str, Any]) -> Iterator[str]:
+    try:
+        target = getattr(importlib.import_module(spec["module"]), spec["class"])
+        documented = dict(_documented(inspect.getdoc(target) or ""))
+        parameters = inspect.signature(target).parameters
+    except (ImportError, AttributeError, ValueError):
+        yield f"# {spec['module']} is not installed here, so its other arguments are not listed."
+        return
+    given = spec.get("kwargs", {})
+    others = {name: text for name, text in documented.items() if name not in given}
+    defaults = {name: p.default for name, p in parameters.items()}
+    if others:
+        yield "#"
+        yield f"# Other arguments of {spec['class']}, for 'kwargs':"
+    for name, text in others.items():
+        if name in ("asynchronous", "loop", "kwargs", "args") or text.startswith("Deprecated"):
+            continue
+        yield f"#   {name}: {_literal(defaults.get(name))}"
+        yield from (f"#     {line}" for line in textwrap.wrap(text, 92))
+
+
+def _documented(doc: str) -> Iterator[tuple[str, str]]:
+    """The parameters of a numpydoc docstring, each with its first sentence."""
+    sections = re.split(r"^ *(\w[\w ]*)\n *-{3,}\n", doc, flags=re.MULTILINE)
+    named = dict(zip(sections[1::2], sections[2::2], strict=True))
+    body = textwrap.dedent(named.get("Parameters", "")) + "\n"
+    for entry in re.finditer(r"^(\w+) *(?::[^\n]*)?\n((?:(?: +[^\n]*)?\n)+)", body, re.MULTILINE):
+        text = " ".join(entry[2].split())
+        yield entry[1], re.split(r"(?<=\.)\s", text)[0]
+
+
+def _literal(value: Any) -> str:
+    if value is inspect.Parameter.empty or value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else repr(value)

@@ -1,0 +1,63 @@
+"""Calls of a host: one line of JSON there, one back, over the loopback."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from typing import Any, Final
+
+from dask_ctl.exceptions import BackendError
+from dask_ctl.hosts.record import Record
+
+MAX_LINE: Final = 2**16
+TIMEOUT: Final = 30.0  # seconds
+
+
+def call(record: Record, verb: str, *, deadline: float | None = None, **arguments: Any) -> Any:
+    """Have the host of a cluster do something.
+
+    Parameters
+    ----------
+    record : Record
+        The record of the cluster.
+    verb : {"scale", "adapt", "security", "close"}
+        What to do.
+    deadline : float, optional
+        When to give up, as `time.monotonic` counts; by default in 30 seconds.
+    **arguments
+        What the verb needs.
+
+    Raises
+    ------
+    BackendError
+        If the host does not answer, or its cluster fails.
+    """
+    host = record.host
+    if host is None or host.port is None:
+        raise BackendError(
+            f"cluster {record.name!r} is still starting",
+            remedy=f"see: dask cluster logs {record.name}",
+        )
+    if host.elsewhere:
+        raise BackendError(
+            f"cluster {record.name!r} is controlled from {host.machine} only",
+            remedy=f"log in to {host.machine}, and try again there",
+        )
+    timeout = TIMEOUT if deadline is None else max(0.1, deadline - time.monotonic())
+    asked = json.dumps({"secret": host.secret, "verb": verb, "arguments": arguments})
+    try:
+        with socket.create_connection(("127.0.0.1", host.port), timeout=timeout) as connection:
+            connection.sendall(asked.encode() + b"\n")
+            with connection.makefile("rb") as answers:
+                answer = json.loads(answers.readline(MAX_LINE))
+    except (OSError, ValueError) as error:
+        raise BackendError(
+            f"the host of cluster {record.name!r} does not answer: {error}",
+            remedy=f"see {record.log}, and whether process {host.pid} runs",
+        ) from None
+    if "error" in answer:
+        raise BackendError(
+            f"the host of cluster {record.name!r}: {answer['error']}", remedy=f"see {record.log}"
+        )
+    return answer["result"]

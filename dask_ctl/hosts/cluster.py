@@ -1,0 +1,65 @@
+"""A cluster object for a cluster that a host process owns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dask_ctl.exceptions import BackendError
+from dask_ctl.hosts import client, record
+from dask_ctl.proxy import ProxyCluster
+
+
+class HostedCluster(ProxyCluster):
+    """Attach to a cluster that ``dask cluster create`` made; closing this only disconnects.
+
+    Parameters
+    ----------
+    name : str
+        The name of the cluster.
+    **kwargs
+        As of `ProxyCluster`: ``timeout``, ``asynchronous``, ``loop``.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none of that name.
+    BackendError
+        If its scheduler or its host does not answer.
+    """
+
+    _supports_scaling = True
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        self._record = record.read(name)
+        if self._record.address is None:
+            raise BackendError(
+                f"cluster {name!r} is still starting", remedy=f"see: dask cluster logs {name}"
+            )
+        super().__init__(self._record.address, security=security_of(self._record), **kwargs)
+        self.name = name
+
+    def scale(self, n: int) -> Any:
+        """Have `n` workers, from now on a fixed size."""
+        return self._call("scale", n=n)
+
+    def adapt(self, **kwargs: Any) -> Any:
+        """Have as many workers as the work needs, as ``adapt`` of the cluster's own class."""
+        return self._call("adapt", **kwargs)
+
+    def _call(self, verb: str, **arguments: Any) -> Any:
+        if not self.asynchronous:
+            return client.call(self._record, verb, **arguments)
+        import asyncio
+
+        # At once, as the methods of other clusters do what they do without being awaited.
+        return asyncio.ensure_future(
+            asyncio.to_thread(client.call, self._record, verb, **arguments)
+        )
+
+
+def security_of(of: record.Record) -> dict[str, Any]:
+    """How to identify to the scheduler of a hosted cluster: the keywords of a `Security`."""
+    if of.address is None or not of.address.startswith("tls://") or of.life == "dead":
+        return {}
+    found: dict[str, Any] = client.call(of, "security")
+    return found

@@ -1,0 +1,65 @@
+"""The public verbs: all that a script needs, and all that the command line calls.
+
+Each imports what it uses when it is called, so that importing this is nearly free.
+"""
+
+from dask_ctl.lifecycle.configuring import (
+    list_spec_places,
+    list_specs,
+    spec_schema,
+    spec_template,
+    spec_templates,
+)
+from dask_ctl.lifecycle.creating import (
+    check_spec,
+    create_cluster,
+    launch_cluster,
+    resolve_spec,
+    run_command,
+)
+from dask_ctl.lifecycle.discovering import (
+    discover_cluster_names,
+    discover_clusters,
+    list_discovery_methods,
+    set_discovery,
+)
+from dask_ctl.lifecycle.running import (
+    adapt_cluster,
+    delete_cluster,
+    describe_cluster,
+    get_cluster,
+    get_logs,
+    get_snippet,
+    list_clusters,
+    list_recorded,
+    scale_cluster,
+    wait_for_workers,
+)
+from dask_ctl.spec import defaults as _defaults  # noqa: F401 -- registers them
+
+__all__ = [
+    "adapt_cluster",
+    "check_spec",
+    "create_cluster",
+    "delete_cluster",
+    "describe_cluster",
+    "discover_cluster_names",
+    "discover_clusters",
+    "get_cluster",
+    "get_logs",
+    "get_snippet",
+    "launch_cluster",
+    "list_clusters",
+    "list_discovery_methods",
+    "list_recorded",
+    "list_spec_places",
+    "list_specs",
+    "resolve_spec",
+    "run_command",
+    "scale_cluster",
+    "set_discovery",
+    "spec_schema",
+    "spec_template",
+    "spec_templates",
+    "wait_for_workers",
+]

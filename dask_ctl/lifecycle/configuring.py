@@ -1,0 +1,83 @@
+"""What is configured: the specs that can be named, and those to start from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dask_ctl.spec.catalogue import Entry
+
+
+def list_specs() -> list[Entry]:
+    """Give every spec that can be named here, those in force marked.
+
+    Examples
+    --------
+    >>> list_specs()
+    []
+    """
+    from dask_ctl.spec.catalogue import entries
+
+    return entries()
+
+
+def list_spec_places() -> list[tuple[str, bool]]:
+    """Give every file and folder that may hold a spec, and whether it exists."""
+    from dask_ctl.spec.catalogue import places_looked_at
+
+    return places_looked_at()
+
+
+def spec_templates() -> list[str]:
+    """Give the names of the specs to start from.
+
+    Examples
+    --------
+    >>> spec_templates()[0]
+    'local'
+    """
+    from dask_ctl.backends import rooms
+
+    return [name for room in rooms() for name in room.templates]
+
+
+def spec_template(name: str) -> str:
+    """Give a commented spec to start from, as YAML.
+
+    Parameters
+    ----------
+    name : str
+        One of `spec_templates`.
+
+    Raises
+    ------
+    InvalidSpecError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> print(spec_template("local"))  # doctest: +ELLIPSIS
+    # Processes on this machine.
+    ...
+    """
+    from dask_ctl.creation.template import template
+
+    return template(name)
+
+
+def spec_schema(*, namespace: bool = False) -> dict[str, Any]:
+    """Give the JSON Schema of a spec file.
+
+    Parameters
+    ----------
+    namespace : bool
+        Whether that of the `ctl` namespace of dask's configuration is meant instead.
+
+    Examples
+    --------
+    >>> spec_schema()["title"]
+    'dask_ctl spec'
+    """
+    from dask_ctl.spec import schema
+
+    return schema.namespace_schema() if namespace else schema.spec_schema()

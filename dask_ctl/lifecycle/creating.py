@@ -1,0 +1,281 @@
+"""From a spec to a cluster, in this process or to live on."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from dask_ctl.exceptions import Problem
+    from dask_ctl.spec.located import Located
+    from dask_ctl.spec.resolved import ResolvedSpec
+
+SpecLike: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | ResolvedSpec | None"
+
+
+def create_cluster(
+    spec_path: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    local_fallback: bool = False,
+    asynchronous: bool = False,
+) -> Any:
+    """Create the cluster that dask's configuration describes.
+
+    Parameters
+    ----------
+    spec_path : str, path or mapping, optional
+        The path of a spec file, the name of a spec, or a spec as a mapping, before anything
+        that is configured. By default the key ``ctl.cluster-spec`` of dask's configuration and
+        the file ``dask-cluster.yaml`` decide.
+    local_fallback : bool
+        Whether to create a `distributed.LocalCluster` where no spec is found.
+    asynchronous : bool
+        Whether the cluster is for a running event loop: await it, or use ``async with``.
+
+    Returns
+    -------
+    cluster : object
+        The backend's own object, which closes when the script ends as if its class had been
+        called directly.
+
+    Raises
+    ------
+    DaskClusterConfigNotFound
+        If no spec is found.
+    InvalidSpecError
+        If the spec is wrong.
+    BackendError
+        If the backend is not installed, or lacks what it needs here.
+    Exception
+        What the backend itself raises, with a note that names the spec.
+
+    Examples
+    --------
+    >>> spec = {
+    ...     "module": "dask.distributed",
+    ...     "class": "LocalCluster",
+    ...     "kwargs": {"n_workers": 1, "processes": False, "dashboard_address": ":0"},
+    ... }
+    >>> with create_cluster(spec) as cluster:
+    ...     len(cluster.workers)
+    1
+    """
+    from dask_ctl.creation.call import create
+
+    return create(_resolved(spec_path, local_fallback), asynchronous=asynchronous)
+
+
+def resolve_spec(
+    spec_path: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    local_fallback: bool = False,
+    *,
+    settings: Iterable[str] = (),
+    asked_by: str = "create_cluster(...)",
+) -> ResolvedSpec:
+    """Find out which cluster `create_cluster` would create, without creating it.
+
+    Parameters
+    ----------
+    spec_path, local_fallback
+        As of `create_cluster`.
+    settings : iterable of str
+        ``KEY=VALUE`` each, laid over the spec: ``kwargs.n_workers=4``.
+    asked_by : str
+        What to call `spec_path` in messages.
+
+    Returns
+    -------
+    resolved : ResolvedSpec
+        The spec, and the origin of every part of it. The backend is not imported.
+
+    Raises
+    ------
+    DaskClusterConfigNotFound
+        If no spec is found.
+    InvalidSpecError
+        If the spec is wrong.
+
+    Examples
+    --------
+    >>> resolved = resolve_spec({"module": "dask.distributed", "class": "LocalCluster"})
+    >>> resolved.spec.target
+    'dask.distributed.LocalCluster'
+    >>> resolved.origins["class"].source.label
+    'argument'
+    """
+    return _resolved(spec_path, local_fallback, settings, asked_by)
+
+
+def check_spec(
+    spec_path: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    local_fallback: bool = False,
+    *,
+    settings: Iterable[str] = (),
+    asked_by: str = "create_cluster(...)",
+) -> list[Problem]:
+    """Find everything that is wrong with a spec without starting anything.
+
+    Parameters
+    ----------
+    spec_path, local_fallback, settings, asked_by
+        As of `resolve_spec`.
+
+    Returns
+    -------
+    problems : list of Problem
+        Errors, which would keep the cluster from being created, and warnings. The backend is
+        imported, and its signature looked at; it is not called.
+
+    Raises
+    ------
+    DaskClusterConfigNotFound
+        If no spec is found.
+
+    Examples
+    --------
+    >>> spec = {"module": "dask.distributed", "class": "LocalCluster", "kwargs": {"n_worker": 1}}
+    >>> print(*check_spec(spec))  # doctest: +ELLIPSIS
+    create_cluster(...): kwargs.n_worker: LocalCluster takes no such argument; did you mean ...?
+    """
+    from dask_ctl.creation.check import check
+
+    return check(
+        spec_path,
+        local_fallback=local_fallback,
+        overrides=_overrides(settings),
+        asked_by=asked_by,
+    )
+
+
+def launch_cluster(
+    spec_path: SpecLike = None,
+    name: str | None = None,
+    *,
+    local_fallback: bool = False,
+    wait: int | None = 0,
+    timeout: float | None = None,
+    told: Callable[[int], None] | None = None,
+) -> str:
+    """Create a cluster that lives on when this process has ended.
+
+    Parameters
+    ----------
+    spec_path, local_fallback
+        As of `create_cluster`; or what `resolve_spec` gave.
+    name : str, optional
+        What to call the cluster; by default what its spec calls it, or its class and a number.
+    wait : int or None
+        For how many workers to wait; None to wait for nothing, not even for the scheduler.
+    timeout : float, optional
+        When to give up, and leave nothing, in seconds.
+    told : callable, optional
+        Called with the number of workers, when it changes.
+
+    Returns
+    -------
+    name : str
+        What `get_cluster` and `delete_cluster` take.
+
+    Raises
+    ------
+    DaskClusterConfigNotFound
+        If no spec is found.
+    InvalidSpecError
+        If the spec is wrong, or there is a cluster of that name.
+    BackendError
+        If the cluster cannot be created, or is not there in time.
+    """
+    from dask_ctl import _async
+    from dask_ctl.hosts.launch import Launch, name_for
+    from dask_ctl.management import verbs
+
+    deadline = None if timeout is None else time.monotonic() + timeout
+    resolved = _resolved(spec_path, local_fallback)
+    name = name or name_for(resolved)
+    launch = Launch(name, resolved.tree, deadline)
+    try:
+        launch.until("hosted" if wait is None else "running")
+        if wait:
+            _async.run(verbs.wait(name, wait, deadline=deadline, told=told))
+    except BaseException:
+        launch.stop()
+        _async.run(verbs.forget(name, deadline))
+        raise
+    return name
+
+
+def run_command(
+    command: Sequence[str],
+    spec_path: SpecLike = None,
+    *,
+    name: str | None = None,
+    local_fallback: bool = False,
+) -> int:
+    """Run a command with a cluster that ``Client()`` in it finds.
+
+    Signals that this process gets are passed on to the command.
+
+    Parameters
+    ----------
+    command : sequence of str
+        The command and its arguments.
+    spec_path, local_fallback
+        As of `create_cluster`; or what `resolve_spec` gave. The cluster is closed when the command
+        ends.
+    name : str, optional
+        A running cluster to use instead, which is left running.
+
+    Returns
+    -------
+    code : int
+        The exit code of the command; 128 and the signal's number if a signal ended it.
+
+    Raises
+    ------
+    BackendError
+        If the command cannot be run, or cannot reach the cluster.
+    """
+    from dask_ctl.management import run, verbs
+
+    run.require_program(command)
+    if name is not None:
+        return run.run_with(verbs.connect(name), command)
+    return run.run_with(run.create_for(_resolved(spec_path, local_fallback)), command)
+
+
+def _resolved(
+    spec_path: SpecLike,
+    local_fallback: bool,
+    settings: Iterable[str] = (),
+    asked_by: str = "create_cluster(...)",
+) -> ResolvedSpec:
+    from dask_ctl.exceptions import DaskCtlWarning
+    from dask_ctl.spec.resolve import resolve
+    from dask_ctl.spec.resolved import ResolvedSpec
+
+    if isinstance(spec_path, ResolvedSpec):
+        return spec_path
+    resolved = resolve(
+        spec_path,
+        local_fallback=local_fallback,
+        overrides=_overrides(settings),
+        asked_by=asked_by,
+    )
+    for warning in resolved.warnings:
+        warnings.warn(str(warning), DaskCtlWarning, stacklevel=3)
+    return resolved
+
+
+def _overrides(settings: Iterable[str]) -> list[Located]:
+    from dask_ctl.exceptions import InvalidSpecError
+    from dask_ctl.spec.config import override
+
+    found = []
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not (key and equals):
+            raise InvalidSpecError(f"{setting!r} is not KEY=VALUE", remedy="write key=value")
+        found.append(override(key, value))
+    return found

@@ -1,0 +1,134 @@
+"""The ways to find clusters, and what they find."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+
+def list_discovery_methods() -> dict[str, dict[str, Any]]:
+    """Give the ways to find clusters: for each its package, version, path, and if it is enabled.
+
+    None is imported for that.
+
+    Examples
+    --------
+    >>> sorted(list_discovery_methods()["schedulers"])
+    ['enabled', 'name', 'package', 'path', 'version']
+    """
+    from dask_ctl.management.discovery import methods
+
+    return {name: method.as_dict() for name, method in methods().items()}
+
+
+def set_discovery(name: str, *, enabled: bool) -> Path | None:
+    """Use a discovery method or do without it, from now on.
+
+    Parameters
+    ----------
+    name : str
+        One of `list_discovery_methods`. To do without it, it need not be installed.
+    enabled : bool
+        Whether to use it.
+
+    Returns
+    -------
+    path : Path or None
+        The file of the user's configuration that was changed; None if it is so already.
+
+    Raises
+    ------
+    InvalidSpecError
+        If something else decides that, or there is no such method to use.
+    BackendError
+        If the file cannot be written.
+    """
+    from dask_ctl.management.discovery import set_enabled
+
+    return set_enabled(name, enabled=enabled)
+
+
+async def discover_cluster_names(
+    discovery: str | None = None,
+) -> AsyncIterator[tuple[str, Any]]:
+    """Find clusters without connecting to them.
+
+    Parameters
+    ----------
+    discovery : str, optional
+        The name of a discovery method, to ask only this one.
+
+    Yields
+    ------
+    name : str
+        What `get_cluster` takes.
+    cluster_class : class
+        The class that gives it, by its ``from_name``.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from distributed import LocalCluster
+    >>> async def found():
+    ...     async with LocalCluster(n_workers=0, dashboard_address=":0", asynchronous=True) as one:
+    ...         names = {name: kind async for name, kind in discover_cluster_names("schedulers")}
+    ...     return names[one.scheduler_address].__name__
+    >>> asyncio.run(found())
+    'ProxyCluster'
+    """
+    from dask_ctl.exceptions import DaskCtlError
+    from dask_ctl.management.discovery import chosen, survey
+
+    async for found in survey(chosen(discovery)):
+        if isinstance(found, DaskCtlError):
+            warn_of(found)
+        else:
+            yield found.name, found.cluster_class
+
+
+async def discover_clusters(discovery: str | None = None) -> AsyncIterator[Any]:
+    """Find clusters, and connect to them.
+
+    Parameters
+    ----------
+    discovery : str, optional
+        The name of a discovery method, to ask only this one.
+
+    Yields
+    ------
+    cluster : object
+        A cluster object for the running loop; closing it leaves the cluster as it is.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from distributed import LocalCluster
+    >>> async def found():
+    ...     async with LocalCluster(n_workers=0, dashboard_address=":0", asynchronous=True) as one:
+    ...         addresses = []
+    ...         async for cluster in discover_clusters("schedulers"):
+    ...             addresses.append(cluster.scheduler_address)
+    ...             await cluster.close()
+    ...     return one.scheduler_address in addresses
+    >>> asyncio.run(found())
+    True
+    """
+    from dask_ctl.exceptions import DaskCtlError
+    from dask_ctl.management.discovery import chosen, survey
+
+    async for found in survey(chosen(discovery)):
+        try:
+            if isinstance(found, DaskCtlError):
+                raise found
+            yield await found.attach()
+        except DaskCtlError as error:
+            warn_of(error)
+
+
+def warn_of(error: Exception) -> None:
+    """Warn of a discovery method that has failed, or of a cluster that cannot be reached."""
+    from dask_ctl.exceptions import DaskCtlWarning
+
+    warnings.warn(str(error), DaskCtlWarning, stacklevel=3)

@@ -1,0 +1,119 @@
+"""Which clusters there are, and which of them is meant."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from dask_ctl.backends import listening
+from dask_ctl.exceptions import (
+    DaskCtlError,
+    InvalidSpecError,
+    NoSuchClusterError,
+    reason,
+)
+from dask_ctl.hosts import record as records
+from dask_ctl.management.discovery import chosen, of_record, survey
+from dask_ctl.management.info import ClusterInfo
+from dask_ctl.management.live import Live, Seen
+from dask_ctl.spec import settings
+from dask_ctl.spec.keys import did_you_mean
+
+_SIDE_BY_SIDE: Final = 64  # looks
+_SHOWN: Final = 20
+
+
+async def everything(method: str | None = None) -> tuple[list[ClusterInfo], list[DaskCtlError]]:
+    """All clusters that can be found, and what went wrong.
+
+    Parameters
+    ----------
+    method : str, optional
+        Ask only this discovery method.
+
+    Raises
+    ------
+    InvalidSpecError
+        If there is no such method, or it is disabled.
+    """
+    limit = asyncio.Semaphore(_SIDE_BY_SIDE)
+
+    async def looked(live: Live) -> tuple[Live, ClusterInfo]:
+        async with limit:
+            return live, await live.look()
+
+    looks: list[asyncio.Task[tuple[Live, ClusterInfo]]] = []
+    problems: list[DaskCtlError] = []
+    async for found in survey(chosen(method)):
+        if isinstance(found, DaskCtlError):
+            problems.append(found)
+        else:
+            looks.append(asyncio.create_task(looked(found)))
+    rows = await asyncio.gather(*looks)
+    return sorted(_once(rows), key=lambda info: (info.discovery, info.name)), problems
+
+
+def _once(rows: list[tuple[Live, ClusterInfo]]) -> Iterable[ClusterInfo]:
+    """Each cluster once: what its record says goes before what another method finds."""
+    recorded = [(live, info) for live, info in rows if live.record is not None]
+    addresses = {info.address for _, info in recorded if info.address}
+    seen = {live.key for live, _ in recorded}
+    for _, info in recorded:
+        yield info
+    # What was asked for by its address goes before what was found by looking around.
+    others = [(live, info) for live, info in rows if live.record is None]
+    for live, info in sorted(others, key=lambda row: row[1].discovery == "schedulers" and 0):
+        if info.address not in addresses and live.key not in seen:
+            seen.add(live.key)
+            yield info
+
+
+async def find(name: str) -> Live:
+    """The cluster of a name: one of the command line, an address, or what a method finds.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none.
+    """
+    if "://" in name:
+        try:
+            identity = await listening.identity(name, settings.discovery_timeout())
+        except OSError as error:
+            raise NoSuchClusterError(
+                f"no scheduler answers at {name}: {reason(error)}",
+                remedy="see: dask cluster list",
+            ) from None
+        return Seen(name, identity=identity)
+    if records.exists(name):
+        return of_record(records.read(name))
+    found: dict[str, Live] = {}
+    problems: list[DaskCtlError] = []
+    async for each in survey(chosen()):
+        if isinstance(each, DaskCtlError):
+            problems.append(each)
+            continue
+        other = found.setdefault(each.name, each)
+        if other.key != each.key and each.name == name:
+            raise InvalidSpecError(
+                f"{name!r} is the name of a {other.type} and of a {each.type}",
+                remedy=f"disable one of the discovery methods {other.discovery!r} and "
+                f"{each.discovery!r}",
+            )
+    if name in found:
+        await found[name].complete()
+        return found[name]
+    raise _none_called(name, found, problems)
+
+
+def _none_called(
+    name: str, found: Iterable[str], problems: list[DaskCtlError]
+) -> NoSuchClusterError:
+    known = sorted(found)
+    hint = did_you_mean(name, known)
+    there = f"there are: {', '.join(known[:_SHOWN])}" if known else "there are none"
+    failed = "a discovery method failed, see: dask cluster list" if problems else None
+    return NoSuchClusterError(
+        f"there is no cluster {name!r}", remedy="; ".join(filter(None, (hint, there, failed)))
+    )

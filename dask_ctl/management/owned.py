@@ -1,0 +1,207 @@
+"""A cluster that a host owns, or did."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from dask_ctl.backends import batch, batch_systems, listening
+from dask_ctl.exceptions import BackendError, NoSuchClusterError, reason
+from dask_ctl.hosts import client
+from dask_ctl.hosts import record as records
+from dask_ctl.management.info import of_scheduler
+from dask_ctl.management.live import POLL, Live, Seen, client_of
+
+
+class Owned(Live):
+    """A cluster that was created from the command line, and has an owner.
+
+    Parameters
+    ----------
+    record : Record
+        Its record.
+    host : Host
+        Its owner.
+    """
+
+    record: records.Record
+
+    def __init__(self, record: records.Record, host: records.Host) -> None:
+        super().__init__(record.name, "recorded", record)
+        self.host = host
+
+    @property
+    def type(self) -> str:
+        """Its class by its full name."""
+        return self.record.target
+
+    @property
+    def cluster_class(self) -> Any:
+        """What connects to its owner, too."""
+        from dask_ctl.hosts.cluster import HostedCluster
+
+        return HostedCluster
+
+    async def _asked(self, timeout: float) -> dict[str, Any]:
+        record, life = self.record, self.record.life
+        if life != "dead" and record.status != "running":
+            return {"status": record.status}
+        if record.address is None:
+            return {"status": "dead"}
+        try:
+            identity = await self._identity(timeout)
+        except OSError as error:
+            if life == "dead":
+                return {"status": "dead"}
+            host = f"tcp://127.0.0.1:{self.host.port}"
+            here = not self.host.elsewhere and await asyncio.to_thread(listening.listens, host)
+            return {"status": f"{'unreachable' if here else 'unknown'}: {reason(error)}"}
+        status = "orphaned" if life == "dead" else "running"
+        return {"status": status, **of_scheduler(identity)}
+
+    async def _identity(self, timeout: float) -> dict[str, Any]:
+        from dask_ctl.hosts.cluster import security_of
+
+        assert self.record.address is not None  # noqa: S101 -- whoever calls this has looked
+        security = await asyncio.to_thread(security_of, self.record)
+        return await listening.identity(self.record.address, timeout, security)
+
+    def _require_life(self) -> None:
+        """Raise `NoSuchClusterError` if its owner has ended without closing it."""
+        if self.record.life == "dead":
+            left = f"; these of its jobs may be queued: {', '.join(self.record.jobs)}"
+            raise NoSuchClusterError(
+                f"the host of cluster {self.name!r} has ended without closing it"
+                f"{left if self.record.jobs else ''}; it logged last: "
+                f"{records.last_words(self.record.log)}",
+                remedy=f"to end what is left of it: dask cluster delete {self.name}",
+            )
+
+    def connect(self, *, asynchronous: bool) -> Any:
+        """By its address, and by its owner for what that does."""
+        from dask_ctl.hosts.cluster import HostedCluster
+
+        if self.record.life != "dead":
+            return HostedCluster(self.name, asynchronous=asynchronous)
+        return self._orphan().connect(asynchronous=asynchronous)
+
+    def _orphan(self) -> Seen:
+        """Its scheduler, if that goes on without its owner."""
+        address = self.record.address
+        if address is None or not listening.listens(address):
+            self._require_life()
+        return Seen(str(address), self.discovery)
+
+    async def scale(self, n: int, deadline: float | None) -> None:
+        """Have its owner do it."""
+        await self._call("scale", deadline, n=n)
+
+    async def adapt(self, options: Mapping[str, Any], deadline: float | None) -> None:
+        """Have its owner do it."""
+        await self._call("adapt", deadline, **options)
+
+    async def _call(self, verb: str, deadline: float | None, **arguments: Any) -> None:
+        self._require_life()
+        await asyncio.to_thread(client.call, self.record, verb, deadline=deadline, **arguments)
+
+    # -- its end ---------------------------------------------------------------------------------
+
+    async def delete(self, deadline: float) -> None:
+        """Have its owner close it; of one that has none any more, end what is left."""
+        if self.record.life == "alive":
+            await self._close(deadline)
+            while records.exists(self.name) and self.record.life == "alive":
+                await self._patience(deadline, f"cluster {self.name!r} is still closing")
+        if records.exists(self.name):
+            self.record = records.read(self.name)
+            await self._end_remains(deadline)
+
+    async def _close(self, deadline: float) -> None:
+        within = max(1.0, deadline - time.monotonic())
+        if self.host.port is None and not self.host.elsewhere:
+            self._terminate()
+            return
+        try:
+            await asyncio.to_thread(
+                client.call, self.record, "close", deadline=deadline, within=within
+            )
+        except BackendError:
+            if self.host.elsewhere or not records.exists(self.name):
+                raise
+            self._terminate()  # it does not answer, but it lives, here
+
+    def _terminate(self) -> None:
+        import psutil
+
+        # It holds its lock, so that this is the process that has recorded itself.
+        with suppress(psutil.Error):
+            psutil.Process(self.host.pid).terminate()
+
+    async def _end_remains(self, deadline: float) -> None:
+        record = self.record
+        if record.life == "unknown":
+            raise BackendError(
+                f"whether the host of cluster {self.name!r} lives cannot be known here; it is of "
+                f"{self.host.machine}",
+                remedy=f"log in to {self.host.machine}, and delete it there",
+            )
+        if record.address is not None and (await self.look()).status == "orphaned":
+            from distributed import rpc
+
+            async with rpc(record.address) as scheduler:
+                with suppress(OSError):  # it ends before it has answered
+                    await scheduler.terminate()
+            while (await self.look()).status == "orphaned":
+                await self._patience(deadline, f"the scheduler of {self.name!r} has not ended")
+        if record.system is not None and record.jobs:
+            await asyncio.to_thread(_end_jobs, record, deadline)
+        records.remove(record.name)
+
+    async def _patience(self, deadline: float, problem: str) -> None:
+        if time.monotonic() > deadline:
+            raise BackendError(
+                problem, remedy=f"see {self.record.log}, and delete it again", origin=self.name
+            )
+        await asyncio.sleep(POLL)
+
+    # -- what it says ----------------------------------------------------------------------------
+
+    def logs(self, *, follow: bool) -> Iterator[str]:
+        """What its owner has logged."""
+        try:
+            file = self.record.log.open(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise BackendError(
+                f"cannot be read: {error.strerror}",
+                remedy="see who owns it",
+                origin=self.record.log,
+            ) from None
+        with file:
+            while True:
+                ended = not records.exists(self.name) or self.record.life == "dead"
+                while text := file.read(2**16):
+                    yield text
+                if ended or not follow:
+                    return
+                time.sleep(POLL)
+
+    def snippet(self) -> str:
+        """By its name."""
+        if self.record.life != "dead":
+            return client_of(self.name)
+        return self._orphan().snippet()
+
+
+def _end_jobs(record: records.Record, deadline: float) -> None:
+    system = batch_systems.SYSTEMS[record.system or ""]
+    refused = batch.cancel(system, record.jobs, max(1.0, deadline - time.monotonic()))
+    if refused:
+        raise BackendError(
+            f"these jobs of cluster {record.name!r} could not be cancelled: "
+            f"{', '.join(refused)} ({next(iter(refused.values()))})",
+            remedy="cancel them by hand, and delete it again",
+        )
+    batch.until_gone(system, record.jobs, max(1.0, deadline - time.monotonic()))

@@ -1,0 +1,130 @@
+"""What is done to clusters that run: connected to, scaled, waited for, described, deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from dask_ctl import _async
+from dask_ctl.exceptions import BackendError
+from dask_ctl.hosts import record as records
+from dask_ctl.management.find import find
+from dask_ctl.management.info import dashboard_of, load_of
+from dask_ctl.management.live import POLL
+
+DELETE_TIMEOUT: Final = 180.0  # seconds
+_LATE: Final = 10.0  # seconds, to end what is left when the time is over
+
+
+def connect(name: str) -> Any:
+    """A cluster object for code that has no loop of its own."""
+    live = _async.run(find(name))
+    return live.connect(asynchronous=False)
+
+
+async def attach(name: str) -> Any:
+    """A cluster object for the running loop."""
+    return await (await find(name)).attach()
+
+
+async def scale(name: str, n: int, timeout: float | None = None) -> None:
+    """Have a cluster have `n` workers; it may take a while until they are there."""
+    deadline = _deadline(timeout)
+    await (await find(name)).scale(n, deadline)
+
+
+async def adapt(name: str, options: Mapping[str, Any], timeout: float | None = None) -> None:
+    """Have a cluster have as many workers as its work needs."""
+    deadline = _deadline(timeout)
+    await (await find(name)).adapt(options, deadline)
+
+
+async def delete(name: str, timeout: float = DELETE_TIMEOUT) -> None:
+    """End a cluster, and wait until nothing is left of it; `timeout` is in seconds."""
+    deadline = time.monotonic() + timeout
+    await (await find(name)).delete(deadline)
+
+
+async def forget(name: str, deadline: float | None) -> None:
+    """End what the creation of a cluster has left, whose process has ended."""
+    if records.exists(name):
+        late = time.monotonic() + _LATE
+        await (await find(name)).delete(max(late, deadline or late + DELETE_TIMEOUT))
+
+
+async def snippet(name: str) -> str:
+    """Python code that gives a client of a cluster."""
+    return (await find(name)).snippet()
+
+
+async def wait(
+    name: str,
+    n: int,
+    *,
+    exactly: bool = False,
+    timeout: float | None = None,
+    deadline: float | None = None,
+    told: Callable[[int], None] | None = None,
+) -> None:
+    """Wait until a cluster has as many workers as were asked for.
+
+    Parameters
+    ----------
+    name : str
+        The cluster.
+    n : int
+        How many are enough.
+    exactly : bool
+        Whether more are not right, either.
+    timeout : float, optional
+        How long to wait, in seconds.
+    deadline : float, optional
+        The same as a time of `time.monotonic`.
+    told : callable, optional
+        Called with the number of workers, when it changes.
+
+    Raises
+    ------
+    BackendError
+        If they have not come by then.
+    """
+    deadline = _deadline(timeout) if deadline is None else deadline
+    live = await find(name)
+    last = None
+    while True:
+        began = time.monotonic()
+        info = await live.look()
+        if info.workers is not None and info.workers != last and told is not None:
+            told(info.workers)
+        last = info.workers
+        if last is not None and (last == n if exactly else last >= n):
+            return
+        if deadline is not None and time.monotonic() > deadline:
+            raise BackendError(
+                f"cluster {name!r} has {last or 0} workers, not yet as many as were asked for",
+                remedy=f"wait longer with --timeout, or see: dask cluster logs {name}",
+            )
+        # Where a look is costly, such as through a port forward, they are fewer.
+        await asyncio.sleep(max(POLL, time.monotonic() - began))
+
+
+async def describe(name: str) -> dict[str, Any]:
+    """All there is to say of one cluster, for a machine to read."""
+    live = await find(name)
+    info, record = await live.look(), live.record
+    return {
+        **info.as_dict(),
+        "dashboard": dashboard_of(info),
+        **load_of(info),
+        "adapt": dict(record.adapt) if record and record.adapt else None,
+        "jobs": list(record.jobs) if record else [],
+        "log": str(record.log) if record and record.host else None,
+        "spec": record.spec.get("spec") if record else None,
+        "origins": record.spec.get("origins") if record else None,
+    }
+
+
+def _deadline(timeout: float | None) -> float | None:
+    return None if timeout is None else time.monotonic() + timeout
