@@ -47,6 +47,11 @@ class Launch:
     deadline : float, optional
         When to give up, as `time.monotonic` counts.
 
+    Attributes
+    ----------
+    recorded : bool
+        Whether it has recorded the cluster, so that the record of this name is its own.
+
     Raises
     ------
     InvalidSpecError
@@ -56,7 +61,7 @@ class Launch:
     """
 
     def __init__(self, name: str, tree: Located, deadline: float | None = None) -> None:
-        self.name, self.deadline = name, deadline
+        self.name, self.deadline, self.recorded = name, deadline, False
         records.check_name(name)
         if records.exists(name):
             records.read(name)  # says if it is none
@@ -112,6 +117,9 @@ class Launch:
         else:
             _platform.end_tree(self._process.pid, 0.0)
             self._process.wait()
+        self.deadline = None
+        for _ in self._events():  # what it has said since
+            pass
         if not records.exists(self.name):
             self._log.unlink(missing_ok=True)
 
@@ -135,11 +143,13 @@ class Launch:
                     remedy="give it more --timeout",
                 ) from None
             if not line:
+                self._lines.put(b"")  # whoever asks again is told again
                 return
             said = None
             with suppress(ValueError, RecursionError, TypeError, KeyError):
                 said = json.loads(line)["dask_ctl"]
             if isinstance(said, dict):
+                self.recorded |= "hosted" in said
                 yield said
             else:  # whatever a module prints while it is imported
                 with suppress(OSError), self._log.open("ab") as log:

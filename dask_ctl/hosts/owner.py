@@ -124,23 +124,24 @@ class Owner:
             self.record = replace(self.record, **changes)
             records.update(self.record)
 
+    def note(self, **changes: Any) -> None:
+        """The same where it is not worth an error; the next change writes it all."""
+        try:
+            self.change(**changes)
+        except BackendError as error:
+            logger.warning("not recorded: %s", error)
+
     # -- the ledger ------------------------------------------------------------------------------
 
     def submitted(self, system: str, job_id: str) -> None:
         """Write down a job."""
         with self._writing:
-            self._note(system=system, jobs=(*self.record.jobs, job_id))
+            self.note(system=system, jobs=(*self.record.jobs, job_id))
 
     def cancelled(self, job_id: str) -> None:
         """Strike it out."""
         with self._writing:
-            self._note(jobs=tuple(each for each in self.record.jobs if each != job_id))
-
-    def _note(self, **changes: Any) -> None:
-        try:
-            self.change(**changes)
-        except BackendError as error:
-            logger.warning("a job was not recorded: %s", error)  # the next one records it all
+            self.note(jobs=tuple(each for each in self.record.jobs if each != job_id))
 
     # -- from its beginning to its end -----------------------------------------------------------
 
@@ -203,8 +204,7 @@ class Owner:
         for signalnum in (*_platform.ending_signals(), signal.SIGINT):
             signal.signal(signalnum, signal.SIG_IGN)
         logger.info("closing cluster %s", self.record.name)
-        with suppress(BackendError):  # it is closed all the same
-            self.change(status="closing")
+        self.note(status="closing")
         deadline = time.monotonic() + self.stop_within
         closing = _async.in_daemon(exits.undo, cluster, room)
         try:

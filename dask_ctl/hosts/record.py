@@ -335,7 +335,7 @@ def _refuse_others(path: Path, status: os.stat_result) -> None:
         os.name == "posix" and not stat.S_ISDIR(status.st_mode) and status.st_mode & _OTHERS
     ):
         raise BackendError(
-            "may be somebody else's work, and is not believed",
+            "belongs to another user or may be written by one, and is not believed",
             remedy="set XDG_STATE_HOME to a folder of yours",
             origin=path,
         )
@@ -373,7 +373,7 @@ def _typed(cls: Any, found: dict[str, Any]) -> Any:
     """An object of a class all of whose fields have the types that it declares."""
     for each in fields(cls):
         value = found[each.name]
-        if not isinstance(value, _KINDS[str(each.type)]) or isinstance(value, bool):
+        if not isinstance(value, _KINDS[str(each.type)]) or type(value) is bool:
             raise TypeError(each.name)
     return cls(**found)
 

@@ -115,8 +115,9 @@ class Service:
                 f"{n!r} is no number of workers", remedy="give one that is not negative"
             )
         _private.stop_adapting(self.cluster)
-        self.owner.change(adapt=None)
         await asyncio.to_thread(self.cluster.scale, n)
+        if self.owner.record.adapt is not None:
+            self.owner.note(adapt=None)
 
     async def _adapt(self, options: dict[str, Any]) -> None:
         self._refuse_fixed("adapt")
@@ -124,7 +125,7 @@ class Service:
             raise InvalidSpecError.of(problem)
         given = self.room.adapt_options(self.cluster, options)
         await asyncio.to_thread(lambda: self.cluster.adapt(**given))
-        self.owner.change(adapt=options)
+        self.owner.note(adapt=options)
 
     def _refuse_fixed(self, verb: str) -> None:
         if _private.has_fixed_size(self.cluster) or not hasattr(self.cluster, verb):

@@ -201,7 +201,8 @@ def launch_cluster(
             _async.run(verbs.wait(name, wait, deadline=deadline, told=told))
     except BaseException:
         launch.stop()
-        _async.run(verbs.forget(name, deadline))
+        if launch.recorded:
+            _async.run(verbs.forget(name, deadline))
         raise
     return name
 

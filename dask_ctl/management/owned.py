@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from dask_ctl.backends import batch, batch_systems, listening
-from dask_ctl.exceptions import BackendError, NoSuchClusterError, reason
+from dask_ctl.exceptions import BackendError, NoSuchClusterError
 from dask_ctl.hosts import client
 from dask_ctl.hosts import record as records
 from dask_ctl.management.info import of_scheduler
@@ -49,18 +49,19 @@ class Owned(Live):
         record, life = self.record, self.record.life
         if life != "dead" and record.status != "running":
             return {"status": record.status}
-        if record.address is None:
-            return {"status": "dead"}
-        try:
-            identity = await self._identity(timeout)
-        except OSError as error:
-            if life == "dead":
-                return {"status": "dead"}
-            host = f"tcp://127.0.0.1:{self.host.port}"
-            here = not self.host.elsewhere and await asyncio.to_thread(listening.listens, host)
-            return {"status": f"{'unreachable' if here else 'unknown'}: {reason(error)}"}
+        # One that is gone refuses at once, which distributed tries again and again.
+        if record.address is None or not await asyncio.to_thread(listening.listens, record.address):
+            return {"status": "dead" if life == "dead" else await self._silence()}
+        identity = await self._identity(timeout)
         status = "orphaned" if life == "dead" else "running"
         return {"status": status, **of_scheduler(identity)}
+
+    async def _silence(self) -> str:
+        """What it means that nothing listens at the address of the scheduler."""
+        host = f"tcp://127.0.0.1:{self.host.port}"
+        if not self.host.elsewhere and await asyncio.to_thread(listening.listens, host):
+            return f"unreachable: nothing listens at {self.record.address}"
+        return "unknown: neither its scheduler nor its host can be reached from here"
 
     async def _identity(self, timeout: float) -> dict[str, Any]:
         from dask_ctl.hosts.cluster import security_of
