@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,8 +24,10 @@ from dask_ctl._async import Daemons, in_daemon
 from dask_ctl.backends import Sighting, room_of, rooms
 from dask_ctl.exceptions import DaskCtlError, DiscoveryError, InvalidSpecError, reason
 from dask_ctl.hosts import record as records
-from dask_ctl.management.live import Left, Live, Seen
+from dask_ctl.management.left import Left
+from dask_ctl.management.live import Live
 from dask_ctl.management.owned import Owned
+from dask_ctl.management.seen import Seen
 from dask_ctl.spec import settings
 from dask_ctl.spec.keys import did_you_mean
 from dask_ctl.spec.userfile import write_words
@@ -304,8 +306,3 @@ class _Listing:
 
 def _itself(function: Any) -> Any:
     return function
-
-
-def service_names() -> Iterator[str]:
-    """The names of the methods that rooms bring."""
-    return (room.service for room in rooms() if room.service is not None)

@@ -16,7 +16,8 @@ from dask_ctl.exceptions import (
 from dask_ctl.hosts import record as records
 from dask_ctl.management.discovery import chosen, of_record, survey
 from dask_ctl.management.info import ClusterInfo
-from dask_ctl.management.live import Live, Seen
+from dask_ctl.management.live import Live
+from dask_ctl.management.seen import Seen
 from dask_ctl.spec import settings
 from dask_ctl.spec.keys import did_you_mean
 

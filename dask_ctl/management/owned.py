@@ -13,7 +13,8 @@ from dask_ctl.exceptions import BackendError, NoSuchClusterError
 from dask_ctl.hosts import client
 from dask_ctl.hosts import record as records
 from dask_ctl.management.info import of_scheduler
-from dask_ctl.management.live import POLL, Live, Seen, client_of
+from dask_ctl.management.live import CLIENT, POLL, Live
+from dask_ctl.management.seen import Seen
 
 
 class Owned(Live):
@@ -192,7 +193,8 @@ class Owned(Live):
     def snippet(self) -> str:
         """By its name."""
         if self.record.life != "dead":
-            return client_of(self.name)
+            imports = "from dask_ctl import get_cluster"
+            return CLIENT.format(imports=imports, call=f"get_cluster({self.name!r})")
         return self._orphan().snippet()
 
 

@@ -1,0 +1,201 @@
+"""A cluster that is left to its service, and found again by its name."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Final, Literal
+
+from dask_ctl._async import in_daemon, settled
+from dask_ctl.backends import Backend, Sighting, room_of
+from dask_ctl.creation.target import load_named
+from dask_ctl.exceptions import (
+    BackendError,
+    DaskCtlError,
+    NoSuchClusterError,
+    Problem,
+    explain,
+    text_of,
+)
+from dask_ctl.hosts import record as records
+from dask_ctl.management.info import of_scheduler
+from dask_ctl.management.live import CLIENT, Live, within
+from dask_ctl.spec.located import Origin, Source, locate
+from dask_ctl.spec.values import expand
+
+_GRACE: Final = 1.0  # seconds, for a room that heeds the deadline to say what is left
+
+
+class Left(Live):
+    """A cluster that its class gives again by its name.
+
+    Parameters
+    ----------
+    sighting : Sighting
+        What its class calls it, what else connecting needs, and what is known already.
+    target : str or class
+        The class, or its full name.
+    name, discovery, record
+        As of `Live`.
+    """
+
+    def __init__(
+        self,
+        sighting: Sighting,
+        target: Any,
+        discovery: str,
+        record: records.Record | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name or sighting.name, discovery, record)
+        self.sighting, self._target = sighting, target
+        self._completed: dict[str, Any] | None = None
+
+    @cached_property
+    def room(self) -> Backend:
+        """The room of its class, which is imported for that."""
+        if not isinstance(self._target, str):
+            return room_of(self._target)
+        module, _, name = self._target.rpartition(".")
+        return room_of(load_named(module, name, self.name, self.name))
+
+    @property
+    def type(self) -> str:
+        """Its class by its full name."""
+        if isinstance(self._target, str):
+            return self._target
+        return f"{self._target.__module__}.{self._target.__qualname__}"
+
+    @property
+    def cluster_class(self) -> Any:
+        """Its class."""
+        return self.room.target
+
+    @property
+    def key(self) -> tuple[str | None, str]:
+        """Classes have more than one full name."""
+        return self.type.rpartition(".")[2], self.sighting.name
+
+    @property
+    def _arguments(self) -> dict[str, Any]:
+        given = dict(self.sighting.arguments if self._completed is None else self._completed)
+        written = locate(given, Origin(Source.ARGUMENT, self.name))
+        expanded: dict[str, Any] = expand(written, (), os.environ).plain()
+        return expanded
+
+    async def _asked(self, timeout: float) -> dict[str, Any]:
+        if "status" in self.sighting.known:
+            return dict(self.sighting.known)
+        import distributed  # noqa: F401 -- before any thread, which would see half of it
+
+        # In a thread and a loop of its own, as its class may block.
+        return await asyncio.wrap_future(in_daemon(asyncio.run, self._told()))
+
+    async def _told(self) -> dict[str, Any]:
+        cluster = await self.attach()
+        try:
+            told = dict(cluster.scheduler_info)
+            dashboard = getattr(cluster, "dashboard_link", None)
+            return {
+                "status": "running",
+                **of_scheduler({**told, "dashboard": dashboard}),
+                "address": cluster.scheduler_address,
+            }
+        finally:
+            await settled(cluster.close())
+
+    async def complete(self) -> None:
+        """Ask its service, if that is needed."""
+        given = dict(self.sighting.arguments)
+        self._completed = await self.room.completed(self.sighting.name, given)
+
+    def connect(self, *, asynchronous: bool) -> Any:
+        """By its class."""
+        with self._explained("reach"):
+            return self.room.connect(self.sighting.name, self._arguments, asynchronous=asynchronous)
+
+    async def attach(self) -> Any:
+        """Its class may raise anything."""
+        with self._explained("reach"):
+            return await super().attach()
+
+    async def scale(self, n: int, deadline: float | None) -> None:
+        """By a cluster object."""
+        await self._resize("scale", deadline, lambda cluster: cluster.scale(n))
+
+    async def adapt(self, options: Mapping[str, Any], deadline: float | None) -> None:
+        """By a cluster object, if its service adapts it."""
+        from distributed.deploy.cluster import Cluster
+
+        if getattr(self.room.target, "adapt", None) is Cluster.adapt:
+            raise BackendError(
+                f"{self.type} adapts only as long as the process that asked it to",
+                remedy="call get_cluster(...).adapt(...) in a script, or scale it",
+            )
+        await self._resize("adapt", deadline, lambda cluster: cluster.adapt(**options))
+
+    async def _resize(
+        self,
+        verb: Literal["scale", "adapt"],
+        deadline: float | None,
+        call: Callable[[Any], Any],
+    ) -> None:
+        if not self.room.can(verb):
+            self.cannot(verb, "it has the size that its spec gave it")
+        async with within(deadline, f"cluster {self.name!r} does not {verb} in time"):
+            cluster = await self.attach()
+            try:
+                with self._explained(verb):
+                    await settled(call(cluster))
+            finally:
+                await settled(cluster.close())
+
+    async def delete(self, deadline: float) -> None:
+        """By its service."""
+        await self.complete()
+        try:
+            with self._explained("delete"):
+                ending = in_daemon(self.room.delete, self.sighting.name, self._arguments, deadline)
+                async with within(deadline + _GRACE, f"cluster {self.name!r} has not ended"):
+                    await asyncio.wrap_future(ending)
+        except NoSuchClusterError:
+            if self.record is None:  # otherwise somebody else has deleted it
+                raise
+        if self.record is not None:
+            records.remove(self.name)
+
+    def logs(self, *, follow: bool) -> Iterator[str]:
+        """By its class."""
+        if follow:
+            raise BackendError(
+                f"{self.type} has no log that can be followed", remedy="leave out --follow"
+            )
+        with self._explained("give the logs of"):
+            for part, text in self.room.logs(self.sighting.name, self._arguments):
+                yield f"== {part}\n{str(text).rstrip()}\n"
+
+    def snippet(self) -> str:
+        """By its class."""
+        given = self.sighting.arguments if self._completed is None else self._completed
+        imports, call = self.room.snippet(self.sighting.name, given)
+        return CLIENT.format(imports=imports, call=call)
+
+    @contextmanager
+    def _explained(self, verb: str) -> Iterator[None]:
+        """Say of a backend's own error which cluster it was about."""
+        try:
+            yield
+        except DaskCtlError:
+            raise
+        except Exception as error:
+            explain(
+                error,
+                Problem(
+                    f"{self.type} cannot {verb} {self.name!r}: {text_of(error)}",
+                    "see whether it still runs, and that its service can be reached from here",
+                ),
+            )
+            raise

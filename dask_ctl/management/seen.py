@@ -1,0 +1,111 @@
+"""A scheduler that is seen by its address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NoReturn
+
+from dask_ctl.backends import listening
+from dask_ctl.exceptions import BackendError
+from dask_ctl.hosts import record as records
+from dask_ctl.management.info import ClusterInfo, of_scheduler, started
+from dask_ctl.management.live import CLIENT, Live
+
+_PROXY: Final = "dask_ctl.proxy.ProxyCluster"
+
+
+class Seen(Live):
+    """A scheduler, of which nothing but its address is known.
+
+    Parameters
+    ----------
+    address : str
+        Where it listens.
+    identity : mapping, optional
+        What it has said of itself already.
+    security : mapping, optional
+        The keywords of a `distributed.Security`.
+    name, discovery, record
+        As of `Live`; its name is its address otherwise.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        discovery: str = "schedulers",
+        *,
+        identity: Mapping[str, Any] | None = None,
+        security: Mapping[str, Any] | None = None,
+        record: records.Record | None = None,
+    ) -> None:
+        super().__init__(record.name if record else address, discovery, record)
+        self.address, self.identity = address, identity
+        self.security = dict(security or {})
+
+    @property
+    def type(self) -> str | None:
+        """That of whoever started it, if its scheduler says."""
+        return ((self.identity or {}).get("manager") or {}).get("type")
+
+    @property
+    def key(self) -> tuple[str | None, str]:
+        """A scheduler has more than one address: tcp://localhost:8786, tcp://127.0.0.1:8786."""
+        return None, str((self.identity or {}).get("id") or self.address)
+
+    async def _asked(self, timeout: float) -> dict[str, Any]:
+        if not self.identity:
+            self.identity = await listening.identity(self.address, timeout, self.security)
+        created = {} if self.record else {"created": started(self.identity), "type": self.type}
+        return {"status": "running", **of_scheduler(self.identity), **created}
+
+    def info(self, **known: Any) -> ClusterInfo:
+        """Its address is known in any case."""
+        return super().info(**{"address": self.address, **known})
+
+    def connect(self, *, asynchronous: bool) -> Any:
+        """By its address."""
+        from dask_ctl.proxy import ProxyCluster
+
+        security = self.security or None
+        return ProxyCluster(self.address, asynchronous=asynchronous, security=security)
+
+    async def scale(self, n: int, deadline: float | None) -> None:
+        """Refuse: its workers are not ours."""
+        self._refuse("scale")
+
+    async def adapt(self, options: Mapping[str, Any], deadline: float | None) -> None:
+        """Refuse: its workers are not ours."""
+        self._refuse("adapt")
+
+    def _refuse(self, verb: str) -> NoReturn:
+        raise BackendError(
+            f"{_PROXY} cannot {verb} {self.name!r}", remedy="ask whoever started its scheduler"
+        )
+
+    async def delete(self, deadline: float) -> None:
+        """Refuse, or only forget what was recorded: it is not ours to end."""
+        if self.record is not None:
+            records.remove(self.record.name)
+            return
+        raise BackendError(
+            f"the scheduler at {self.address} was started by somebody else",
+            remedy="end the process that started it",
+        )
+
+    def logs(self, *, follow: bool) -> Iterator[str]:
+        """What its scheduler and its workers remember of their logs."""
+        if follow:
+            raise BackendError(
+                f"{_PROXY} has no log that can be followed", remedy="leave out --follow"
+            )
+        with self.connect(asynchronous=False) as cluster:
+            for part, text in cluster.get_logs().items():
+                yield f"== {part}\n{str(text).rstrip()}\n"
+
+    def snippet(self) -> str:
+        """By its address."""
+        given = f", security={self.security!r}" if self.security else ""
+        return CLIENT.format(
+            imports="from dask_ctl.proxy import ProxyCluster",
+            call=f"ProxyCluster.from_name({self.address!r}{given})",
+        )
