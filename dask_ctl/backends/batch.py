@@ -32,7 +32,7 @@ _DOWN = re.compile(
 # Said of a job that was cancelled before and is not gone yet.
 _CANCELLED_BEFORE = re.compile(r"already (killed|being deleted|in deletion|marked for removal)")
 # Not said to a terminal: what would filter or translate an answer.
-_OTHERWISE = ("LC_", "LANG", "SQUEUE_", "PBS_QSTAT_")
+_OTHERWISE = ("LC_", "LANG", "PBS_QSTAT_", "SINFO_", "SQUEUE_")
 
 
 def ask(system: BatchSystem, job_ids: Iterable[str], timeout: float) -> dict[str, JobState]:
@@ -56,7 +56,7 @@ def ask(system: BatchSystem, job_ids: Iterable[str], timeout: float) -> dict[str
     if not ids:
         return {}
     program, *arguments = system.asking(ids)
-    done = _run([program, *system.options, *arguments], timeout)
+    done = run([program, *system.options, *arguments], timeout)
     stderr = [line for line in done.stderr.splitlines() if line.strip()]
     if done.returncode and not (stderr and all(re.search(system.absent, s) for s in stderr)):
         raise _failed(done)
@@ -96,7 +96,7 @@ def cancel(system: BatchSystem, job_ids: Iterable[str], timeout: float) -> dict[
     if not ids:
         return {}
     deadline = time.monotonic() + timeout
-    done = _run([*system.cancelling, *system.options, *ids], timeout)
+    done = run([*system.cancelling, *system.options, *ids], timeout)
     if not done.returncode:
         return {}
     try:
@@ -168,8 +168,14 @@ def summary(states: Mapping[str, JobState]) -> str | None:
     return "; ".join(parts) or None
 
 
-def _run(command: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
-    """Run a command of a batch system where Ctrl-C in a terminal does not reach it."""
+def run(command: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
+    """Run a command of a batch system where Ctrl-C in a terminal does not reach it.
+
+    Raises
+    ------
+    BackendError
+        It is not here, or has not ended after `timeout` seconds and was killed.
+    """
     environment = {k: v for k, v in os.environ.items() if not k.startswith(_OTHERWISE)}
     try:
         process = subprocess.Popen(

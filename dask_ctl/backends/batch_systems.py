@@ -144,7 +144,10 @@ def _sge_rows(output: str) -> Iterator[Row]:
 
 def _pbs_rows(output: str) -> Iterator[Row]:
     # A long value goes on in lines that start with a tab.
-    for job in output.replace("\n\t", "").split("Job Id:")[1:]:
+    before, *jobs = output.replace("\n\t", "").split("Job Id:")
+    if before.strip():
+        raise ValueError(output)
+    for job in jobs:
         job_id, *lines = job.splitlines()
         attributes = dict(re.findall(r"^ +(\w+) = (.*)$", "\n".join(lines), re.MULTILINE))
         held = "" if attributes.get("Hold_Types", "n") == "n" else "held"

@@ -1,0 +1,78 @@
+"""What Slurm says of a spec before anything is submitted."""
+
+from __future__ import annotations
+
+import getpass
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dask_ctl.backends.batch import run
+from dask_ctl.exceptions import BackendError, Problem
+
+
+def doubts(kwargs: Mapping[str, Any], timeout: float = 2.0) -> list[Problem]:
+    """Warn of a partition, an account or a QOS that Slurm does not know for this user.
+
+    Where Slurm's commands are missing, slow or without accounting, nothing is said: only
+    ``sbatch`` decides.
+
+    Parameters
+    ----------
+    kwargs : mapping
+        The keyword arguments of a ``SLURMCluster``.
+    timeout : float
+        How long all of it may take, in seconds.
+    """
+    deadline = time.monotonic() + timeout
+
+    def lines(*command: str) -> list[str]:
+        try:
+            done = run([*command], deadline - time.monotonic())
+        except BackendError:
+            return []
+        return [] if done.returncode else done.stdout.splitlines()
+
+    partition, account = kwargs.get("queue"), kwargs.get("account")
+    qos = _option(kwargs.get("job_extra_directives") or (), "-q", "--qos")
+    partitions, accounts, qualities = set[str](), set[str](), set[str]()
+    if partition:
+        partitions.update(lines("sinfo", "--noheader", "--format=%R"))
+    if account or qos:
+        # sacctmgr(1): a line for each association of the user, "account|qos,qos".
+        columns = ("--noheader", "--parsable2", "show", "associations", "format=Account,QOS")
+        for line in lines("sacctmgr", *columns, "where", f"user={getpass.getuser()}"):
+            name, _, names = line.partition("|")
+            accounts.add(name)
+            qualities.update(filter(None, names.split(",")))
+    return [
+        Problem(
+            f"Slurm knows no {what} {name!r} for you",
+            f"it knows {', '.join(sorted(known))}",
+            key=f"kwargs.{key}",
+            severity="warning",
+        )
+        for key, what, value, known in (
+            ("queue", "partition", partition, partitions),
+            ("account", "account", account, accounts),
+            ("job_extra_directives", "QOS", qos, qualities),
+        )
+        if value and known
+        for name in str(value).split(",")
+        # Slurm keeps the names of accounts and QOS in lower case.
+        if name not in known and (what == "partition" or name.lower() not in known)
+    ]
+
+
+def _option(directives: Sequence[Any], short: str, long: str) -> str | None:
+    """The value of an option of sbatch, however it is written."""
+    words = [word for each in directives for word in shlex.split(str(each), comments=True)]
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word in (short, long):
+            return following
+        if word.startswith(f"{long}="):
+            return word.partition("=")[2]
+        if word.startswith(short) and not word.startswith("--"):
+            return word[len(short) :]
+    return None
