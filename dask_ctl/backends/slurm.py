@@ -68,7 +68,7 @@ def doubts(kwargs: Mapping[str, Any], timeout: float = 2.0) -> list[Problem]:
 def _option(directives: Sequence[Any], short: str, long: str) -> str | None:
     """The value of an option of sbatch, however it is written."""
     words = [word for each in directives for word in shlex.split(str(each), comments=True)]
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         if word in (short, long):
             return following
         if word.startswith(f"{long}="):

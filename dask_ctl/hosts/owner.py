@@ -139,7 +139,9 @@ class Owner:
             self.note(system=system, jobs=(*self.record.jobs, job_id))
 
     def cancelled(self, job_id: str) -> None:
-        """Strike it out."""
+        """Strike it out; of a cluster that closes only once all are gone, which is waited for."""
+        if self.record.status == "closing":
+            return
         with self._writing:
             self.note(jobs=tuple(each for each in self.record.jobs if each != job_id))
 

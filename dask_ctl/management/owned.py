@@ -200,7 +200,10 @@ class Owned(Live):
 
 def _end_jobs(record: records.Record, deadline: float) -> None:
     system = batch_systems.SYSTEMS[record.system or ""]
-    refused = batch.cancel(system, record.jobs, max(1.0, deadline - time.monotonic()))
+    try:
+        refused = batch.cancel(system, record.jobs, max(1.0, deadline - time.monotonic()))
+    except BackendError as error:
+        refused = dict.fromkeys(record.jobs, str(error))
     if refused:
         raise BackendError(
             f"these jobs of cluster {record.name!r} could not be cancelled: "

@@ -165,7 +165,7 @@ class ClusterOfJobs:
         monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__QUEUE", "absent")
         run = batch.python(ASYNCHRONOUS if asynchronous else SCRIPT)
         assert (run.stdout, run.returncode) == ("", 1)
-        errors = [line for line in run.stderr.splitlines() if "BackendError: " in line]
+        errors = [line for line in run.stderr.splitlines() if line.startswith("dask_ctl: ")]
         assert len(errors) == 1
         assert self.refusal in errors[0]
 

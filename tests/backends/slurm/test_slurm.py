@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 from two_nodes import Slurm
 
-from dask_ctl import BackendError, create_cluster
+from dask_ctl import create_cluster
 from tests.backends.batch import ClusterOfJobs
 from tests.backends.scripts import ANSWER, SCRIPT
 
@@ -67,7 +67,7 @@ class TestCluster(ClusterOfJobs):
 def test_what_a_constructor_says_at_once_is_the_error() -> None:
     """The undoing of a cluster that was hardly begun does not hide why it failed."""
     spec = {"module": "dask_jobqueue", "class": "SLURMCluster", "kwargs": {"n_workers": 1}}
-    with pytest.raises(BackendError, match="You must specify how much cores"):
+    with pytest.raises(ValueError, match="You must specify how much cores"):
         create_cluster(spec)
 
 

@@ -13,7 +13,7 @@ import pytest
 from two_nodes import Slurm
 
 from dask_ctl.hosts import record as records
-from tests.backends.scripts import ANSWER, DASK_CLUSTER, SCRIPT, host_of, ok, wait_until
+from tests.backends.scripts import ANSWER, DASK_CLUSTER, SCRIPT, host_of, ok, refused, wait_until
 
 UNMODIFIED = """\
 from dask.distributed import Client
@@ -74,14 +74,24 @@ def test_jobs_that_wait(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
     os.kill(host_of("a").pid, signal.SIGKILL)
     wait_until(lambda: slurm.queue() == ["PENDING"] or "PENDING" in slurm.queue(), "it waits on")
     jobs = sorted(records.read("a").jobs)
-    rows, said = listed(slurm)
-    assert rows == []
-    assert "the host of cluster 'a' has ended without closing it; these of its jobs may be " in said
-    assert [job for job in jobs if job not in said] == []
-    assert "to cancel them: dask cluster delete a" in said
+    assert [row["status"] for row in listed(slurm)[0]] == ["dead"]
+    said = dask_cluster(slurm, "scale", "a", "1").stderr
+    assert f"without closing it; these of its jobs may be queued: {', '.join(jobs)}; it" in said
+    assert "to end what is left of it: dask cluster delete a" in said
+    without_its_commands(slurm, monkeypatch, jobs)
     ok(dask_cluster(slurm, "delete", "a"))
     assert (slurm.queue(), records.names()) == ([], [])
     assert listed(slurm) == ([], "")
+
+
+def without_its_commands(slurm: Slurm, monkeypatch: pytest.MonkeyPatch, jobs: list[str]) -> None:
+    """Where Slurm's commands are missing, nothing is struck out, and it is said what is left."""
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", "/nowhere")
+        run = dask_cluster(slurm, "delete", "a")
+    refused(run, 5, f"these jobs of cluster 'a' .* {', '.join(jobs)}")
+    assert sorted(records.read("a").jobs) == jobs
+    assert "PENDING" in slurm.queue()
 
 
 def test_a_refused_job(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
