@@ -136,5 +136,5 @@ class FixedSize(Claims):
         assert (out, returned) == ("", 1)
         spec = yaml.safe_load((backend.cwd / "dask-cluster.yaml").read_text())
         target = f"{spec['module']}.{spec['class']}"
-        problem = f"{key}: {target} cannot {key}; remove '{key}' from the spec"
+        problem = f"{key}: {target} cannot {key}: its clusters have a fixed size; remove '{key}' from the spec"
         assert err.splitlines()[-1].endswith(problem), err

@@ -26,9 +26,8 @@ def test_from_creation_to_deletion(
     monkeypatch.setenv(f"DASK_CTL__CLUSTER_KWARGS__{DASHBOARD[name]}", ":0")
     ok(scripts.dask_cluster("create", "--name", "a", "--wait", "2"))
     if end == "kill":
-        host = host_of("a")
-        os.kill(host.pid, signal.SIGKILL)
-        wait_until(lambda: not host.alive, "it has ended")
+        os.kill(host_of("a").pid, signal.SIGKILL)
+        wait_until(lambda: records.read("a").life == "dead", "it has ended")
     else:
         ok(scripts.dask_cluster("scale", "a", "1"))
         assert [row["workers"] for row in listed(scripts)] == [1]

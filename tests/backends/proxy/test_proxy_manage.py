@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,8 @@ def test_from_creation_to_deletion(
     assert ok(scripts.python("elsewhere.py")) == "3\n"
     script = f"from dask.distributed import Client; client = Client(); {USE}"
     (scripts.cwd / "unmodified.py").write_text(script)
-    assert ok(scripts.dask_cluster("run", "--name", "a", "--", "python", "unmodified.py")) == "3\n"
+    command = ("--", sys.executable, "unmodified.py")
+    assert ok(scripts.dask_cluster("run", "--name", "a", *command)) == "3\n"
     ok(scripts.dask_cluster("delete", "a"))
     assert (records.names(), listed(scripts)) == ([], [])
     assert example.counts()["workers"] == 1

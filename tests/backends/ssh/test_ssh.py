@@ -39,5 +39,5 @@ def test_a_machine_that_refuses(ssh: Scripts, monkeypatch: pytest.MonkeyPatch) -
     run = ssh.python(SCRIPT)
     assert run.returncode == 1
     last = run.stderr.splitlines()[-1]
-    assert "BackendError: dask-cluster.yaml" in last, run.stderr
+    assert last.startswith("dask_ctl: dask-cluster.yaml:"), run.stderr
     assert "SSHCluster failed: " in last
