@@ -290,10 +290,10 @@ class Backend:
 
     def logs(self, name: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """What the parts of a cluster have logged: pairs of a part's name and its text."""
+        if not hasattr(self.target, "get_logs"):
+            raise BackendError(f"{self.name} gives no logs", remedy="ask its service for them")
         cluster = self.connect(name, arguments, asynchronous=False)
         try:
-            if not hasattr(cluster, "get_logs"):
-                raise BackendError(f"{self.name} gives no logs", remedy="ask its service for them")
             yield from cluster.get_logs().items()
         finally:
             cluster.close()

@@ -101,7 +101,8 @@ async def until_name_is_free(kwargs: Mapping[str, Any]) -> Any:
     """Wait until nothing is left of a deleted cluster of the name that `kwargs` ask for.
 
     Kubernetes collects the parts of what was deleted later. A cluster of the same name that is
-    created before that takes them for its own, loses them, and never has workers.
+    created before that takes them for its own, loses them, and never has workers. This is a
+    courtesy: where Kubernetes cannot be asked, the class itself says best what is wrong.
 
     Returns
     -------
@@ -114,9 +115,14 @@ async def until_name_is_free(kwargs: Mapping[str, Any]) -> Any:
     namespace = dask.config.get("kubernetes.namespace", override_with=kwargs.get("namespace"))
     if "{" in name or kwargs.get("custom_cluster_spec"):
         return None  # a name that the call makes up, or that stands elsewhere
-    api = await kr8s.asyncio.api()
     remedy = "wait until they are, or choose another name"
-    await _gone(api, name, namespace, time.monotonic() + _GONE_TIMEOUT, remedy)
+    try:
+        api = await kr8s.asyncio.api()
+        await _gone(api, name, namespace, time.monotonic() + _GONE_TIMEOUT, remedy)
+    except BackendError:
+        raise
+    except Exception:  # noqa: BLE001 -- of httpx, ssl, the kubeconfig or its credential plugin
+        return None
     return api
 
 
@@ -171,7 +177,7 @@ async def _remains(api: Any, name: str, namespace: str | None) -> list[str]:
     of_that_cluster = {"label_selector": f"dask.org/cluster-name={name}"}
 
     async def listed(kind: Any, selection: dict[str, str]) -> list[Any]:
-        # What may not be listed cannot be waited for, and what is wrong the class says best.
+        # What may not be listed cannot be waited for.
         with suppress(kr8s.ServerError):
             return [part async for part in api.get(kind, namespace=namespace, **selection)]
         return []
@@ -179,12 +185,12 @@ async def _remains(api: Any, name: str, namespace: str | None) -> list[str]:
     for cluster in await listed(_dask("DaskCluster"), of_that_name):
         alive = "deletionTimestamp" not in cluster.metadata
         return [] if alive else [f"DaskCluster {name}"]
-    workers = (_dask("DaskWorkerGroup"), Deployment, Service, Pod)
-    parts = await asyncio.gather(
-        listed(_dask("DaskAutoscaler"), of_that_name),
-        *(listed(kind, of_that_cluster) for kind in workers),
-    )
-    return [f"{part.kind} {part.name}" for found in parts for part in found]
+    # One after the other: when the server refuses one, kr8s (0.20) logs in anew, and meanwhile the
+    # others have no address to ask.
+    parts = await listed(_dask("DaskAutoscaler"), of_that_name)
+    for kind in (_dask("DaskWorkerGroup"), Deployment, Service, Pod):
+        parts += await listed(kind, of_that_cluster)
+    return [f"{part.kind} {part.name}" for part in parts]
 
 
 def _dask(kind: str) -> Any:

@@ -72,7 +72,7 @@ def test_failure_after_construction(scripts: Scripts, *, asynchronous: bool) -> 
     (scripts.cwd / "asynchronous.py").write_text(ASYNCHRONOUS.read_text())
     run = scripts.python("asynchronous.py" if asynchronous else scripts.longer(""))
     assert (run.stdout, run.returncode) == ("", 1)
-    assert "BackendError: dask-cluster.yaml:4: mysite.Rigid failed: no; " in run.stderr
+    assert "\ndask_ctl: dask-cluster.yaml:4: mysite.Rigid failed: no; " in run.stderr
 
 
 @pytest.mark.usefixtures("gateway")
@@ -103,5 +103,5 @@ def test_refused(
     monkeypatch.setenv(f"DASK_CTL__CLUSTER_KWARGS__{name}", value)
     run = scripts.python(SCRIPT)
     assert (run.stdout, run.returncode) == ("", 1)
-    expected = f"BackendError: dask-cluster.yaml:4: dask_gateway.GatewayCluster failed: {error}"
+    expected = f"dask_ctl: dask-cluster.yaml:4: dask_gateway.GatewayCluster failed: {error}"
     assert expected in run.stderr.splitlines()[-1]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from gateway_server import Server
 
 from dask_ctl.hosts import record as records
-from tests.backends.scripts import USE, Scripts, listed, ok, refused
+from tests.backends.scripts import USE, Scripts, listed, ok, refused, wait_until
 
 
 def test_from_creation_to_deletion(
@@ -29,8 +31,19 @@ def test_from_creation_to_deletion(
     (scripts.cwd / "snippet.py").write_text(ok(scripts.dask_cluster("snippet", "a")) + USE)
     assert ok(scripts.python("snippet.py")) == "3\n"
     assert "workers:" in ok(scripts.dask_cluster("show", "a"))
+    refused(scripts.dask_cluster("logs", "a"), 5, "GatewayCluster gives no logs; ask its service")
     ok(scripts.dask_cluster("delete", "a"))
     assert (gateway.clusters(), records.names()) == ({}, [])
+
+
+def test_unmodified_script(gateway: Server, scripts: Scripts) -> None:
+    """`dask cluster run` gives ``Client()`` the protocol and the credentials; nothing is left."""
+    script = "from dask.distributed import Client; client = Client()"
+    (scripts.cwd / "unmodified.py").write_text(f"{script}; {USE}")
+    run = scripts.dask_cluster("run", "--", sys.executable, "unmodified.py")
+    assert (run.stdout, run.returncode) == ("3\n", 0), run.stderr
+    wait_until(lambda: not gateway.clusters(), "the server has stopped it")
+    assert list(scripts.tmp.glob("dask-ctl-*")) == []
 
 
 def test_refused(gateway: Server, scripts: Scripts) -> None:

@@ -47,7 +47,7 @@ def test_what_is_asked_of_kubernetes(
     run = scripts.python(SCRIPT)
     assert run.returncode == 1
     assert (
-        "BackendError: dask-cluster.yaml:3: dask_kubernetes.operator.KubeCluster failed: "
+        "dask_ctl: dask-cluster.yaml:3: dask_kubernetes.operator.KubeCluster failed: "
         "Dask Cluster resource not actioned after 1 seconds, is the Dask Operator running?"
     ) in run.stderr.strip().splitlines()[-1]
     server = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]

@@ -21,7 +21,7 @@ def dask_cluster(
     kubernetes: Kubernetes, isolated: Path, python: Callable[..., CompletedProcess[str]]
 ) -> Callable[..., CompletedProcess[str]]:
     """Run ``dask cluster`` with the example spec."""
-    shutil.copy(example("kubernetes"), isolated)
+    shutil.copy(example("kubernetes"), isolated / "dask-cluster.yaml")
     assert DASK_CLUSTER[0] == sys.executable
 
     def run(*arguments: str) -> CompletedProcess[str]:
