@@ -205,7 +205,7 @@ def test_addresses_that_are_configured(scheduler: Scheduler) -> None:
     address = scheduler("--host", "127.0.0.1", "--port", "0")["address"]
     other = address.replace("127.0.0.1", "localhost")
     dead = f"tcp://127.0.0.1:{free_port()}"
-    with configured(dead, other, "nonsense://x", address, address):
+    with configured(dead, other, "nonsense://x", address, address, timeout="4s"):
         rows = listed()
         assert rows[dead].status.startswith("unreachable: ")
         assert rows[dead].address == dead
@@ -241,7 +241,7 @@ def test_what_is_no_scheduler(start: Start) -> None:
     with LocalCluster(n_workers=1, dashboard_address=":0") as cluster, Client(cluster) as client:
         client.wait_for_workers(1)
         (worker,) = client.scheduler_info()["workers"]
-        with configured(worker, address):
+        with configured(worker, address, timeout="4s"):
             rows = listed()
         told = "unreachable: OSError: a Worker listens there, not a scheduler"
         assert rows[worker].status == told
@@ -344,7 +344,8 @@ def test_another_network_is_none_of_ours(start: Start) -> None:
 def test_a_name_that_is_an_address_of_nothing() -> None:
     """It is an error that says so, and not a traceback of distributed."""
     for address in (f"tcp://127.0.0.1:{free_port()}", "nonsense://x", "tcp://"):
-        with pytest.raises(NoSuchClusterError, match="no scheduler answers at") as error:
+        raises = pytest.raises(NoSuchClusterError, match="no scheduler answers at")
+        with configured(timeout="1s"), raises as error:
             get_cluster(address)
         assert str(error.value).endswith("; see: dask cluster list")
 

@@ -246,6 +246,8 @@ async def survey(using: list[Method]) -> AsyncIterator[Live | DaskCtlError]:
                     waiting[asyncio.ensure_future(listing.news.get())] = listing
                     yield news
         for listing in waiting.values():
+            if listing.gives_nonsense:
+                continue  # which has been told
             yield listing.method.failed(f"no answer within {timeout:g} s")
     finally:
         for task in waiting:
@@ -261,6 +263,7 @@ class _Listing:
         self.method = method
         self.news: asyncio.Queue[Live | DaskCtlError | None] = asyncio.Queue()
         self._heard_by = asyncio.get_running_loop()
+        self.gives_nonsense = False
         self._stopped = False
         self._cancel: Callable[[], Any] = lambda: None
         in_daemon(self._run)
@@ -291,7 +294,6 @@ class _Listing:
         listing = self.method.load()()
         if inspect.iscoroutine(listing):
             listing.close()  # it is none that can be iterated, and nobody will await it
-        nonsense = False
         async for item in listing:
             if self._stopped:  # it never gives way, so that it cannot be cancelled
                 return
@@ -299,9 +301,10 @@ class _Listing:
                 self._tell(self.method.understood(item))
             except DaskCtlError as error:
                 # A method that gives nonsense is told of it once.
-                if not (nonsense and isinstance(error, DiscoveryError)):
-                    self._tell(error)
                 nonsense = isinstance(error, DiscoveryError)
+                if not (nonsense and self.gives_nonsense):
+                    self._tell(error)
+                self.gives_nonsense |= nonsense
 
 
 def _itself(function: Any) -> Any:

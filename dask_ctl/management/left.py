@@ -76,8 +76,9 @@ class Left(Live):
 
     @property
     def key(self) -> tuple[str | None, str]:
-        """Classes have more than one full name."""
-        return self.type.rpartition(".")[2], self.sighting.name
+        """A class has more than one full name, but one package."""
+        package, _, _ = self.type.partition(".")
+        return f"{package}.{self.type.rpartition('.')[2]}", self.sighting.name
 
     @property
     def _arguments(self) -> dict[str, Any]:

@@ -136,5 +136,6 @@ class FixedSize(Claims):
         assert (out, returned) == ("", 1)
         spec = yaml.safe_load((backend.cwd / "dask-cluster.yaml").read_text())
         target = f"{spec['module']}.{spec['class']}"
-        problem = f"{key}: {target} cannot {key}: its clusters have a fixed size; remove '{key}' from the spec"
+        why = "its clusters have a fixed size"
+        problem = f"{key}: {target} cannot {key}: {why}; remove '{key}' from the spec"
         assert err.splitlines()[-1].endswith(problem), err

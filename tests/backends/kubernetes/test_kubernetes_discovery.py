@@ -8,8 +8,11 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import dask.config
 import pytest
@@ -27,10 +30,11 @@ from dask_ctl import (
     list_clusters,
     scale_cluster,
 )
+from dask_ctl.backends.kubernetes import until_name_is_free
 from dask_ctl.hosts import record as records
 from dask_ctl.management.info import ClusterInfo
 from tests.backends.scripts import wait_until
-from tests.conftest import ROOT
+from tests.conftest import ROOT, require_package
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -142,22 +146,68 @@ def test_a_record_of_what_somebody_else_deleted(
     assert records.names() == []
 
 
+class Forbidden(BaseHTTPRequestHandler):
+    """Tells everybody what the API server tells whoever has no rights."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({"kind": "Status", "code": 403, "message": "forbidden"}).encode()
+        self.send_response(403)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing on standard error."""
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_courtesy_never_fails(
+    isolated: Path, monkeypatch: pytest.MonkeyPatch, *, answers: bool
+) -> None:
+    """Where there is no server, or no right to ask it, the class is left to say so itself."""
+    require_package("kr8s", "dask-kubernetes")
+    monkeypatch.setenv("KUBECONFIG", str(isolated / "kubeconfig"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forbidden) as server:
+        (isolated / "kubeconfig").write_text(json.dumps(config_of(server.server_port)))
+        if answers:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        else:
+            server.server_close()
+        asyncio.run(until_name_is_free({"name": NAME, "namespace": NAMESPACE}))
+        if answers:
+            server.shutdown()
+
+
+def test_a_name_in_a_fresh_process(python: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    """No thread of a method sees half of distributed, which another has begun to import."""
+    require_package("kr8s", "dask-kubernetes")
+    for _ in range(5):
+        done = python("-c", "import dask_ctl; dask_ctl.get_cluster('absent')")
+        assert done.stderr.splitlines()[-1] == (
+            "dask_ctl.exceptions.NoSuchClusterError: there is no cluster 'absent'; there are none"
+        )
+
+
+def config_of(port: int) -> dict[str, Any]:
+    """A kubeconfig of a server on this machine."""
+    named = {"name": "here"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{**named, "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{**named, "user": {}}],
+        "contexts": [{**named, "context": {"cluster": "here", "user": "here"}}],
+        "current-context": "here",
+    }
+
+
 def test_a_server_that_never_answers(
     python: Callable[..., subprocess.CompletedProcess[str]], isolated: Path
 ) -> None:
     """It is a warning in time, and the command ends at once."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        server = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        named = {"name": "silent"}
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{**named, "cluster": {"server": server}}],
-            "users": [{**named, "user": {}}],
-            "contexts": [{**named, "context": {"cluster": "silent", "user": "silent"}}],
-            "current-context": "silent",
-        }
-        (isolated / "kubeconfig").write_text(json.dumps(config))
+        (isolated / "kubeconfig").write_text(json.dumps(config_of(silent.getsockname()[1])))
         env = {"KUBECONFIG": str(isolated / "kubeconfig"), "DASK_CTL__DISCOVERY__TIMEOUT": "4s"}
         done = python("-m", "dask", "cluster", "list", "kubecluster", env=env)
     assert (done.stdout, done.returncode) == ("", 7)
