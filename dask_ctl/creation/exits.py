@@ -58,7 +58,7 @@ def undo(cluster: Any, room: Backend) -> None:
     from distributed import Status
 
     spare(cluster, room)
-    # The status of a GatewayCluster is a text, and its ways of closing need no help.
+    # Of some classes it is a text, and their ways of closing need no help.
     if getattr(cluster, "status", None) is Status.starting:
         # Cancelled half way: only a cluster that has failed closes what there is of it.
         cluster.status = Status.failed
