@@ -39,7 +39,7 @@ def test_private_names_exist(name: str) -> None:
     """What is used of another package's private names is there in the version installed."""
     module, _, attribute = name.partition(":")
     found = require_package(module, module.partition(".")[0].replace("_", "-"))
-    assert reduce(getattr, attribute.split("."), found)
+    assert reduce(getattr, attribute.split("."), found) is not None
 
 
 def test_private_names_exist_on_objects() -> None:
