@@ -1,4 +1,4 @@
-"""dask-jobqueue's own tests pass with each cluster made by `create_cluster` where they pass anyway."""
+"""Their own tests pass with each cluster made by `create_cluster`, where they pass anyway."""
 
 from __future__ import annotations
 
