@@ -20,6 +20,7 @@ from distributed.deploy.spec import SpecCluster
 
 from dask_ctl import create_cluster
 from dask_ctl.exceptions import InvalidSpecError
+from tests.backends.scripts import wait_until
 from tests.conftest import ROOT, require_package
 
 SCRIPT = ROOT / "docs" / "examples" / "myscript.py"
@@ -476,3 +477,45 @@ def test_notebook(isolated: Path) -> None:
     assert texts[1] == "3\n"
     assert texts[4] == "LocalCluster\n"
     assert "text/html" in notebook.cells[2].outputs[0]["data"] or notebook.cells[2].outputs
+
+
+@pytest.mark.parametrize("signalnum", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_closes_the_clusters_of_a_script(isolated: Path, signalnum: int) -> None:
+    """What ends a script closes its cluster first, and still is what ends it."""
+    (isolated / "dask-cluster.yaml").write_text(PROCESSES)
+    (isolated / "script.py").write_text(
+        "import time, weakref, dask_ctl\n"
+        "cluster = dask_ctl.create_cluster()\n"
+        "close = cluster.close\n"
+        "cluster.close = lambda *a, **k: (close(*a, **k), print(cluster.status.name, flush=True))\n"
+        "print('made', flush=True)\n"
+        "time.sleep(3600)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "script.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as script:
+        assert script.stdout is not None
+        assert script.stdout.readline() == "made\n"
+        started = children(script.pid)
+        script.send_signal(signalnum)
+        assert script.communicate(timeout=60)[0] == "closed\n"
+    assert script.returncode == -signalnum
+    wait_until(lambda: alive(started) == [], "every process has ended")
+
+
+def test_a_signal_that_the_script_heeds_itself_stays_its_own(
+    python: Python, isolated: Path
+) -> None:
+    """A handler of the script's, or one that ignores a signal, is left as it is."""
+    (isolated / "script.py").write_text(
+        "import signal, dask_ctl\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "signal.signal(signal.SIGHUP, print)\n"
+        f"with dask_ctl.create_cluster({THREADS!r}):\n"
+        "    print(signal.getsignal(signal.SIGTERM) is signal.SIG_IGN)\n"
+        "    print(signal.getsignal(signal.SIGHUP) is print)\n"
+    )
+    assert python("script.py").stdout == "True\nTrue\n"

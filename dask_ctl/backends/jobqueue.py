@@ -31,6 +31,14 @@ class JobQueue(Backend):
         known = signature.of_bases(self.target) | signature.of_bases(job)
         return known, inspect.isclass(job) and "job_cls" not in kwargs
 
+    def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
+        """The script of each job, and the command that submits it."""
+        job_cls = kwargs.get("job_cls") or self.target.job_cls
+        known = signature.of_bases(job_cls) - {"scheduler", "name"}
+        given = {name: value for name, value in kwargs.items() if name in known}
+        job = job_cls(scheduler="tcp://<scheduler>:<port>", name="<worker>", **given)
+        return f"{job.job_script().strip()}\n\n# submitted by: {job.submit_command}\n"
+
     def prepared(
         self, kwargs: Mapping[str, Any], env: Mapping[str, str], ledger: Ledger | None
     ) -> dict[str, Any]:

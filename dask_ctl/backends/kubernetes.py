@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -30,6 +31,20 @@ class Kubernetes(Backend):
     def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
         """The operator starts everything."""
         return False
+
+    def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
+        """The DaskCluster that would be made, as its manifest."""
+        import yaml
+        from dask_kubernetes.operator.kubecluster.kubecluster import make_cluster_spec
+
+        known = signature.explicit(inspect.signature(make_cluster_spec))
+        configured = dask.config.get("kubernetes", {})
+        given = {name: configured.get(name.replace("_", "-")) for name in known}
+        given |= {name: value for name, value in kwargs.items() if name in known}
+        manifest = kwargs.get("custom_cluster_spec") or make_cluster_spec(
+            **{name: value for name, value in given.items() if value is not None}
+        )
+        return str(yaml.safe_dump(manifest, sort_keys=False))
 
     def calling(
         self, kwargs: Mapping[str, Any], *, asynchronous: bool

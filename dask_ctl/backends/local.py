@@ -30,6 +30,24 @@ class Local(Backend):
             known |= signature.of_bases(worker)
         return known, given is None or inspect.isclass(given)
 
+    def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
+        """How many workers there would be, and what each would have."""
+        from dask.system import CPU_COUNT
+        from dask.utils import format_bytes
+        from distributed.deploy.utils import nprocesses_nthreads
+        from distributed.worker_memory import parse_memory_limit
+
+        n, threads = kwargs.get("n_workers"), kwargs.get("threads_per_worker")
+        processes = kwargs.get("processes", True)
+        if n is None and threads is None:
+            n, threads = nprocesses_nthreads() if processes else (1, CPU_COUNT)
+        n = max(1, CPU_COUNT // threads) if n is None else n
+        threads = max(1, CPU_COUNT // n if n else 1) if threads is None else threads
+        limit = parse_memory_limit(kwargs.get("memory_limit", "auto"), threads, n or 1)
+        memory = "no limit" if limit is None else format_bytes(limit)
+        kind = "processes" if processes else "threads of this process"
+        return f"workers: {n} ({kind})\nthreads of each: {threads}\nmemory of each: {memory}\n"
+
     def shareable(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Threads listen only within their own process, unless they are told how."""
         told = {"protocol", "host", "security", "scheduler_port"} & kwargs.keys()

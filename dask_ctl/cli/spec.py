@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -86,6 +87,18 @@ def check(
         if valid:
             click.echo("The spec is valid.")
     sys.exit(0 if valid else 4)
+
+
+@group.command()
+@with_spec
+def plan(**spec: Any) -> None:
+    """Print what create_cluster() would start, with nothing started.
+
+    SPEC is a path or a name; without it, what is configured.
+    """
+    from dask_ctl import lifecycle
+
+    click.echo(lifecycle.plan_spec(resolved_from(**spec)), nl=False)
 
 
 @group.command(name="list")

@@ -11,7 +11,14 @@ from dask_ctl import _private
 from dask_ctl.backends import Backend, room_of
 from dask_ctl.creation.arguments import adapt_misfits, misfits
 from dask_ctl.creation.target import load
-from dask_ctl.exceptions import DaskCtlError, InvalidSpecError, Problem
+from dask_ctl.exceptions import (
+    BackendError,
+    DaskCtlError,
+    InvalidSpecError,
+    Problem,
+    explain,
+    text_of,
+)
 from dask_ctl.spec.keys import check_layer
 from dask_ctl.spec.located import KeyPath, Located
 from dask_ctl.spec.resolve import resolve
@@ -57,6 +64,37 @@ def check(
     except InvalidSpecError as error:
         return [error.problem, *error.others]
     return [*resolved.warnings, *_problems(resolved, os.environ if env is None else env)]
+
+
+def plan(resolved: ResolvedSpec, env: Mapping[str, str]) -> str:
+    """What a spec would start, as text; nothing is started.
+
+    Raises
+    ------
+    InvalidSpecError
+        If the spec is wrong.
+    BackendError
+        If the backend is not installed, or what it would start cannot be told.
+    """
+    tree = expanded(resolved, env)
+    room = room_of(load(tree))
+    args, kwargs = arguments(tree)
+    for problem in fitting(resolved, room, args, kwargs):
+        if problem.severity == "error":
+            raise InvalidSpecError.of(problem)
+    try:
+        told = room.plan(args, kwargs)
+    except Exception as error:
+        summary = f"{resolved.spec.target} failed: {text_of(error)}"
+        explain(error, Problem(summary, "check its args and kwargs", resolved.origin))
+        raise
+    if told is None:
+        raise BackendError(
+            f"what {resolved.spec.target} would start cannot be told",
+            remedy="see its documentation",
+            origin=resolved.origin,
+        )
+    return told
 
 
 def _problems(resolved: ResolvedSpec, env: Mapping[str, str]) -> Iterator[Problem]:

@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
+import signal
+import threading
 import weakref
-from typing import Any
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
 
-from dask_ctl import _private
+from dask_ctl import _platform, _private
+from dask_ctl._async import in_daemon
 from dask_ctl.backends import Backend
 from dask_ctl.backends.ending import close_clients
 from dask_ctl.creation import interrupts
 
 logger = logging.getLogger("dask_ctl")
+
+_SIGNAL_TIMEOUT: Final = 30.0  # seconds
 
 _owned: weakref.WeakKeyDictionary[Any, Backend] = weakref.WeakKeyDictionary()
 _runners: list[Any] = []  # held, as scripts need not
@@ -32,6 +40,8 @@ def at_exit(cluster: Any, room: Backend) -> None:
     if not _owned:
         atexit.unregister(_end_all)
         atexit.register(_end_all)
+    if not room.is_runner:
+        _heed_signals()
     _owned[cluster] = room
     if room.is_runner:
         _runners.append(cluster)
@@ -42,6 +52,33 @@ def _end_all() -> None:
         open_ = status_of(cluster) not in ("closed", "failed")
         if open_ and getattr(cluster, "shutdown_on_close", True):
             _end(cluster, room, close=room.is_runner)
+
+
+def _heed_signals() -> None:
+    """Have a signal that would end the script close its clusters first.
+
+    Their jobs would stay in a queue otherwise. What the script does with a signal itself stays so.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for signalnum in _platform.ending_signals():
+        if signal.getsignal(signalnum) is signal.SIG_DFL:
+            signal.signal(signalnum, partial(_end_by, os.getpid()))
+
+
+def _end_by(pid: int, signalnum: int, _: object) -> None:
+    signal.signal(signalnum, signal.SIG_DFL)  # a second one ends it at once
+    if os.getpid() == pid:  # in a fork they are not its own
+        with suppress(TimeoutError):
+            in_daemon(_close_all).result(_SIGNAL_TIMEOUT)
+    signal.raise_signal(signalnum)
+
+
+def _close_all() -> None:
+    for cluster, room in list(_owned.items()):
+        open_ = status_of(cluster) not in ("closed", "failed")
+        if open_ and getattr(cluster, "shutdown_on_close", True) and not room.is_runner:
+            _end(cluster, room, close=True)
 
 
 def undo(cluster: Any, room: Backend) -> None:
@@ -58,7 +95,7 @@ def undo(cluster: Any, room: Backend) -> None:
     from distributed import Status
 
     spare(cluster, room)
-    # The status of a GatewayCluster is a text, and its ways of closing need no help.
+    # Of some classes it is a text, and their ways of closing need no help.
     if getattr(cluster, "status", None) is Status.starting:
         # Cancelled half way: only a cluster that has failed closes what there is of it.
         cluster.status = Status.failed

@@ -84,7 +84,7 @@ def has_cluster_interface(made: Any) -> bool:
 
 
 def _is_cluster_class(target: type) -> bool:
-    # GatewayCluster gives only its objects a scheduler_address.
+    # Some give only their objects a scheduler_address.
     scales = hasattr(target, "scale") and hasattr(target, "adapt")
     return callable(getattr(target, "close", None)) and (
         scales or hasattr(target, "scheduler_address")
@@ -115,7 +115,8 @@ def _import_failed(module: str, origin: object, error: Exception) -> BackendErro
 def _signals_kept() -> Iterator[None]:
     """Keep Ctrl-C what it was, and let a module be imported in any thread.
 
-    Importing dask_jobqueue replaces the handler of SIGINT, which fails off the main thread.
+    Importing a backend may replace the handler of SIGINT, which fails off the main thread
+    (dask-jobqueue 0.9 does, for its runners).
     """
     if threading.current_thread() is threading.main_thread():
         before = signal.getsignal(signal.SIGINT)

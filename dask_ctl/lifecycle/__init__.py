@@ -14,6 +14,7 @@ from dask_ctl.lifecycle.creating import (
     check_spec,
     create_cluster,
     launch_cluster,
+    plan_spec,
     resolve_spec,
     run_command,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "list_recorded",
     "list_spec_places",
     "list_specs",
+    "plan_spec",
     "resolve_spec",
     "run_command",
     "scale_cluster",

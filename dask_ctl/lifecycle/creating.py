@@ -149,6 +149,40 @@ def check_spec(
     )
 
 
+def plan_spec(spec_path: SpecLike = None, local_fallback: bool = False) -> str:
+    """Give what `create_cluster` would start, with nothing started.
+
+    Parameters
+    ----------
+    spec_path, local_fallback
+        As of `create_cluster`; or what `resolve_spec` gave.
+
+    Returns
+    -------
+    plan : str
+        What the backend has to say: a job script and the command that submits it, a manifest, the
+        workers of this machine.
+
+    Raises
+    ------
+    DaskClusterConfigNotFound
+        If no spec is found.
+    InvalidSpecError
+        If the spec is wrong.
+    BackendError
+        If the backend is not installed, or cannot tell.
+
+    Examples
+    --------
+    >>> spec = {"module": "dask.distributed", "class": "LocalCluster", "kwargs": {"n_workers": 2}}
+    >>> plan_spec(spec).splitlines()[0]
+    'workers: 2 (processes)'
+    """
+    from dask_ctl.creation.check import plan
+
+    return plan(_resolved(spec_path, local_fallback), os.environ)
+
+
 def launch_cluster(
     spec_path: SpecLike = None,
     name: str | None = None,
