@@ -32,7 +32,7 @@ test-consumers: $(CONSUMERS_VENV)/.test
 	$(CONSUMERS_VENV)/bin/python -m pytest tests/consumers $(PYTEST_ARGS)
 
 # What these look at does not depend on the version of dask.
-APART_FROM_DASK := backends consumers faults test_completion.py test_packaging.py test_records.py \
+APART_FROM_DASK := backends consumers faults cli/test_completion.py hosts/test_record.py test_packaging.py \
 	test_schedulers.py test_userfile.py
 test-floor: $(FLOOR_VENV)/.test-$(FLOOR)
 	$(FLOOR_VENV)/bin/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_DASK)) \

@@ -23,6 +23,7 @@ from dask_ctl.hosts import client as control
 from dask_ctl.hosts import record as records
 from tests.backends.scripts import (
     DASK_CLUSTER,
+    SPEC,
     USE,
     Scripts,
     fill,
@@ -30,18 +31,10 @@ from tests.backends.scripts import (
     listed,
     ok,
     refused,
+    snapshot,
     wait_until,
 )
 
-SPEC = """\
-version: 1
-module: dask.distributed
-class: LocalCluster
-kwargs:
-  n_workers: 1
-  threads_per_worker: 1
-  dashboard_address: ":0"
-"""
 THREADS_ALONE = ["--set", "kwargs.processes=false", "--set", "kwargs.protocol=inproc://"]
 # A cluster class of the user's own, which takes its time and knows a secret.
 MODULE = """
