@@ -34,9 +34,7 @@ def test_for_its_user_alone(umask: int) -> None:
         records.update(record("a", status="running"))
     finally:
         os.umask(before)
-    modes = {
-        path.name: stat.S_IMODE(path.stat().st_mode) for path in records.folder().iterdir()
-    }
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in records.folder().iterdir()}
     assert modes == {"a.json": 0o600, "a.lock": 0o600}
     assert stat.S_IMODE(records.folder().stat().st_mode) == 0o700
 
@@ -58,7 +56,7 @@ def test_a_folder_of_somebody_else_is_refused() -> None:
         os.chown(path, 65534, 65534)
     else:
         path.symlink_to("/usr")
-    with pytest.raises(BackendError, match="belongs to another user .*; set XDG_STATE_HOME"):
+    with pytest.raises(BackendError, match=r"belongs to another user .*; set XDG_STATE_HOME"):
         records.add(record("a"))
     assert "a.json" not in os.listdir(path)
 
