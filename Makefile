@@ -2,7 +2,6 @@
 #   make demo        the example script, on a local cluster
 #   make test        the test suite
 #   make figures     the page of figures, measured anew for the backends of this machine
-#   make faults      the page of faults, from what the tests see
 #   make check       lint, types, imports, docs and the suite on the oldest supported dask
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -15,7 +14,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
 BACKENDS := $(addprefix test-,$(notdir $(patsubst %/,%,$(wildcard tests/backends/*/))))
 
-.PHONY: demo test $(BACKENDS) test-consumers test-floor lint types imports docs faults benchmarks figures check clean
+.PHONY: demo test $(BACKENDS) test-consumers test-floor lint types imports docs benchmarks figures check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python docs/examples/myscript.py
@@ -32,7 +31,7 @@ test-consumers: $(CONSUMERS_VENV)/.test
 	$(CONSUMERS_VENV)/bin/python -m pytest tests/consumers $(PYTEST_ARGS)
 
 # What these look at does not depend on the version of dask.
-APART_FROM_DASK := backends consumers faults test_completion.py test_packaging.py test_records.py \
+APART_FROM_DASK := backends consumers faults cli/test_completion.py hosts/test_record.py test_packaging.py \
 	test_schedulers.py test_userfile.py
 test-floor: $(FLOOR_VENV)/.test-$(FLOOR)
 	$(FLOOR_VENV)/bin/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_DASK)) \
@@ -52,10 +51,6 @@ docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet \
 		-b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
-
-# The tables of docs/faults.md, as the tests see them now
-faults: $(VENV)/.test
-	DASK_CTL_TEST_REWRITE=1 $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
 
 benchmarks: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks

@@ -50,6 +50,8 @@ def main() -> None:
         signal.signal(signalnum, lambda *_: signal.raise_signal(signal.SIGINT))
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logger.setLevel(logging.INFO)
+    # Else it has a line of everyone who only looks whether its scheduler listens.
+    logging.getLogger("distributed.comm.tcp").setLevel(logging.WARNING)
     owner = Owner(sys.argv[1], tree, channel)
     try:
         owner.run()

@@ -96,13 +96,13 @@ class Service:
         return asked if hmac.compare_digest(given, known.encode()) and shaped else None
 
     async def _do(self, verb: str, arguments: dict[str, Any]) -> Any:
+        if verb == "security":
+            return _security(self.cluster)
         logger.info("told to %s %s", verb, arguments or "")
         if verb == "scale":
             return await self._scale(**arguments)
         if verb == "adapt":
             return await self._adapt(arguments)
-        if verb == "security":
-            return _security(self.cluster)
         if verb == "close":
             self.owner.stop_within = arguments.get("within") or self.owner.stop_within
             return self.stop.set()

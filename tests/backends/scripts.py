@@ -26,7 +26,18 @@ TEMPLATES = ROOT / "dask_ctl" / "backends" / "templates"
 SCRIPT = EXAMPLES / "myscript.py"
 ASYNCHRONOUS = EXAMPLES / "asynchronous.py"
 ANSWER = "[0, 2, 4, 6, 8, 10, 12, 14, 16, 18]\n"
-DASK_CLUSTER = (sys.executable, "-m", "dask", "cluster")
+# As a user types it: `python -m dask` would put the current directory on the path of imports.
+DASK_CLUSTER = (str(Path(sys.executable).with_name("dask")), "cluster")
+# A cluster that starts fast.
+SPEC = """\
+version: 1
+module: dask.distributed
+class: LocalCluster
+kwargs:
+  n_workers: 1
+  threads_per_worker: 1
+  dashboard_address: ":0"
+"""
 WORK_FOR_EVER = """
 import pathlib, time
 
@@ -245,6 +256,12 @@ class Scripts:
             for path in (Path(inner, name) for name in names)
             if path.is_file() and path.suffix != ".pyc" and path.suffix not in _LOCKS
         }
+
+
+def snapshot(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    """What a folder holds, byte for byte, and when each file was last written."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
 def ok(run: subprocess.CompletedProcess[str]) -> str:

@@ -1,4 +1,4 @@
-"""What goes wrong, during which command, and what its user sees: the table of ``docs/faults.md``."""
+"""What goes wrong, during which command, and what its user is told."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from types import SimpleNamespace
 
 import psutil
 
-from tests.backends.scripts import wait_until
-from tests.faults.lab import SPEC, Disk, Lab
+from tests.backends.scripts import SPEC, wait_until
+from tests.faults.lab import Disk, Lab
 
 FAULTS = ("spec", "plugin", "scheduler", "worker", "host", "disk", "network", "signal")
-COMMANDS = ("create", "list", "scale", "delete", "run")
-NOTHING = "nothing"
-AS_IT_WAS = "the cluster, as it was"
-RECORD = "the record, as it says"
-CREATED = "the cluster that was asked for"
+
+
+class Left(Enum):
+    """What is left after a command."""
+
+    NOTHING = 0
+    CLUSTER = 1  # as it was, or its record
+    CREATED = 2  # the one that was asked for
 
 
 @dataclass
@@ -48,39 +52,39 @@ class Scene:
 Inject = Callable[[Lab], AbstractContextManager[Scene]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Cell:
     """One fault during one command.
 
     Parameters
     ----------
-    fault, command : str
-        Where it belongs in the table.
-    injected : str
-        What is done, for the table.
-    by : callable
-        Does it.
+    fault : str
+        Which one.
     asked : str
         What the user types after ``dask cluster``.
+    by : callable
+        Brings the fault about.
     code : int
         The exit code.
-    said : tuple of str
-        The lines on standard error.
-    printed : tuple of str
-        The lines on standard output; of a list, the cluster's own.
-    left : str
+    said : str
+        What the last line on standard error matches: the cause.
+    left : Left
         What is left.
+    printed : str
+        What is found on standard output.
     """
 
     fault: str
-    command: str
-    injected: str
-    by: Inject
     asked: str
+    by: Inject
     code: int
-    said: tuple[str, ...]
-    printed: tuple[str, ...] = ()
-    left: str = NOTHING
+    said: str
+    left: Left = Left.NOTHING
+    printed: str = ""
+
+    @property
+    def command(self) -> str:
+        return self.asked.split()[0]
 
 
 def _at(
@@ -108,8 +112,8 @@ def broken_spec(lab: Lab) -> Iterator[Scene]:
 @contextmanager
 def broken_spec_and_cluster(lab: Lab) -> Iterator[Scene]:
     name = lab.cluster()
-    lab.spec(SPEC.replace("kwargs", "kwarg"))
-    yield Scene({"cluster": name})
+    with broken_spec(lab):
+        yield Scene({"cluster": name})
 
 
 @contextmanager
@@ -227,35 +231,27 @@ def killed_while_creating(lab: Lab) -> Iterator[Scene]:
 
 @contextmanager
 def killed_host(lab: Lab) -> Iterator[Scene]:
-    """What a killed host has left; the host of one cluster is killed, for all cells."""
-    if not lab.remains:
-        lab.remains = lab.kill(lab.cluster())
-    for path, text in lab.remains.items():
-        path.write_bytes(text)
-        path.chmod(0o600)
-    yield Scene({"cluster": next(iter(lab.remains)).stem})
+    if not lab.dead:
+        lab.kill(lab.cluster())
+    yield Scene({"cluster": next(iter(lab.dead))})
 
 
 # -- disk
 
 
-@contextmanager
-def full_disk(lab: Lab) -> Iterator[Scene]:
-    with lab.small_disk() as disk:
-        disk.fill()
-        yield Scene({"new": lab.name()}, disk=disk)
+def full(*, with_cluster: bool) -> Inject:
+    @contextmanager
+    def inject(lab: Lab) -> Iterator[Scene]:
+        with lab.small_disk() as disk:
+            names = {"cluster": lab.cluster(disk)} if with_cluster else {"new": lab.name()}
+            disk.fill()
+            yield Scene(names, disk=disk)
+
+    return inject
 
 
 @contextmanager
-def full_disk_and_cluster(lab: Lab) -> Iterator[Scene]:
-    with lab.small_disk() as disk:
-        name = lab.cluster(disk)
-        disk.fill()
-        yield Scene({"cluster": name}, disk=disk)
-
-
-@contextmanager
-def read_only_disk(lab: Lab) -> Iterator[Scene]:
+def read_only(lab: Lab) -> Iterator[Scene]:
     with lab.small_disk() as disk:
         disk.remount("ro")
         try:
@@ -265,17 +261,15 @@ def read_only_disk(lab: Lab) -> Iterator[Scene]:
 
 
 @contextmanager
-def read_only_record(lab: Lab) -> Iterator[Scene]:
+def read_only_and_killed(lab: Lab) -> Iterator[Scene]:
     with lab.small_disk() as disk:
         name = lab.cluster(disk)
-        remains = lab.kill(name)
+        lab.kill(name)
         disk.remount("ro")
         try:
             yield Scene({"cluster": name}, disk=disk)
         finally:
             disk.remount("rw")
-            for path in remains:
-                path.unlink()
 
 
 @contextmanager
@@ -360,28 +354,22 @@ def interrupted_list(lab: Lab) -> Iterator[Scene]:
     reached.unlink()
 
 
-def signalled_while_waiting(signalnum: signal.Signals) -> Inject:
+@contextmanager
+def interrupted_while_waiting(lab: Lab) -> Iterator[Scene]:
     """A host that hangs, so that there is a time to press Ctrl-C."""
+    with hung_host(lab) as scene:
+        ports = lab.ports(scene.names["cluster"])
+        scene.env["DASK_CTL__DISCOVERY__TIMEOUT"] = "60s"
 
-    @contextmanager
-    def inject(lab: Lab) -> Iterator[Scene]:
-        with hung_host(lab) as scene:
-            ports = lab.ports(scene.names["cluster"])
-            scene.env["DASK_CTL__DISCOVERY__TIMEOUT"] = "60s"
+        def meanwhile(process: subprocess.Popen[str]) -> None:
+            connections = psutil.Process(process.pid).net_connections
+            _at(
+                lambda: any(each.raddr and each.raddr.port in ports for each in connections("tcp")),
+                lambda it: it.send_signal(signal.SIGINT),
+            )(process)
 
-            def waits(process: subprocess.Popen[str]) -> bool:
-                return any(
-                    connection.raddr and connection.raddr.port in ports
-                    for connection in psutil.Process(process.pid).net_connections("tcp")
-                )
-
-            def meanwhile(process: subprocess.Popen[str]) -> None:
-                _at(lambda: waits(process), lambda it: it.send_signal(signalnum))(process)
-
-            scene.meanwhile = meanwhile
-            yield scene
-
-    return inject
+        scene.meanwhile = meanwhile
+        yield scene
 
 
 def signalled_while_running(signalnum: signal.Signals) -> Inject:
@@ -413,495 +401,72 @@ pathlib.Path({path!r}).touch()
 signal.pause()
 """
 
-_CREATING = "creating dask.distributed.LocalCluster from dask-cluster.yaml:3"
+CREATING = "creating dask.distributed.LocalCluster from dask-cluster.yaml:3"
+RUNNING = r"^{cluster} .* running$"
+FAILED = (
+    r"Error: there is no cluster 'elsewhere'; there are: {cluster}; a discovery method failed, .*"
+)
+NO_ANSWER = "Error: no scheduler answers at {address}: .*; see: dask cluster list"
+HOST_HANGS = r"Error: the host of cluster '{cluster}' does not answer: timed out; see .*log, and .*"
+ENDED = (
+    "Error: the host of cluster '{cluster}' has ended without closing it; it logged last: .*; .*"
+)
+FULL = "Error: .*/{new}.json: cannot be written: No space left on device; .* make room, .*"
+READ_ONLY = "Error: .*/{}.log: cannot be written: Read-only file system; .* make room, .*"
+HANGING = plugin(_HANGS, with_cluster=True)
 
-_ROW = "analysis  LocalCluster  1  1  1.00 GiB  2026-01-01T12:00:00+00:00  recorded  tcp://127.0.0.1:40001  running"
-
+# fmt: off
 CELLS = (
-    Cell(
-        fault="spec",
-        command="create",
-        injected="a key is misspelt",
-        by=broken_spec,
-        asked="create",
-        code=4,
-        said=("Error: dask-cluster.yaml:4: kwarg: unknown key; did you mean 'kwargs'?",),
-    ),
-    Cell(
-        fault="spec",
-        command="list",
-        injected="a key is misspelt in the spec here, which is not read",
-        by=broken_spec_and_cluster,
-        asked="list",
-        code=0,
-        said=(),
-        printed=(_ROW,),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="spec",
-        command="scale",
-        injected="the same",
-        by=broken_spec_and_cluster,
-        asked="scale {cluster} 1",
-        code=0,
-        said=("scaling analysis to 1 worker", "analysis has 1 worker."),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="spec",
-        command="delete",
-        injected="the same",
-        by=broken_spec_and_cluster,
-        asked="delete {cluster}",
-        code=0,
-        said=("deleting analysis", "Deleted analysis."),
-    ),
-    Cell(
-        fault="spec",
-        command="run",
-        injected="there is no spec of this name",
-        by=nothing,
-        asked="run hpc -- python script.py",
-        code=3,
-        said=(
-            "Error: SPEC: a spec named 'hpc' does not exist (looked at ctl.cluster-specs, /home/ada/project/hpc.yaml, /home/ada/project/hpc.yml, /home/ada/project/hpc.json, /home/ada/.config/dask-ctl/hpc.yaml, /home/ada/.config/dask-ctl/hpc.yml, /home/ada/.config/dask-ctl/hpc.json, /etc/xdg/dask-ctl/hpc.yaml, /etc/xdg/dask-ctl/hpc.yml, /etc/xdg/dask-ctl/hpc.json, /home/ada/project/hpc, /home/ada/.config/dask-ctl/hpc, /etc/xdg/dask-ctl/hpc); create it, or name another",
-        ),
-    ),
-    Cell(
-        fault="plugin",
-        command="create",
-        injected="a discovery method cannot be imported; none is asked",
-        by=plugin(_RAISES, with_cluster=False),
-        asked="create --name {new}",
-        code=0,
-        said=(_CREATING,),
-        printed=("analysis",),
-        left=CREATED,
-    ),
-    Cell(
-        fault="plugin",
-        command="list",
-        injected="a discovery method hangs",
-        by=plugin(_HANGS, with_cluster=True),
-        asked="list",
-        code=0,
-        said=(
-            "warning: discovery method 'sitewide' of sitewide 1.0 failed: no answer within 2 s; to do without it: dask cluster discovery disable sitewide",
-        ),
-        printed=(_ROW,),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="plugin",
-        command="scale",
-        injected="a discovery method cannot be imported, and the name is of no cluster here",
-        by=plugin(_RAISES, with_cluster=True),
-        asked="scale elsewhere 2",
-        code=6,
-        said=(
-            "Error: there is no cluster 'elsewhere'; there are: analysis; a discovery method failed, see: dask cluster list",
-        ),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="plugin",
-        command="delete",
-        injected="a discovery method hangs, and the name is of no cluster here",
-        by=plugin(_HANGS, with_cluster=True),
-        asked="delete elsewhere",
-        code=6,
-        said=(
-            "deleting elsewhere",
-            "Error: there is no cluster 'elsewhere'; there are: analysis; a discovery method failed, see: dask cluster list",
-        ),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="plugin",
-        command="run",
-        injected="the same",
-        by=plugin(_HANGS, with_cluster=True),
-        asked="run --name elsewhere -- python script.py",
-        code=6,
-        said=(
-            "connecting to elsewhere",
-            "Error: there is no cluster 'elsewhere'; there are: analysis; a discovery method failed, see: dask cluster list",
-        ),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="scheduler",
-        command="create",
-        injected="its port is taken",
-        by=port_taken,
-        asked="create --name {new} --set kwargs.scheduler_port={port}",
-        code=5,
-        said=(
-            _CREATING,
-            "Error: dask-cluster.yaml:3: dask.distributed.LocalCluster failed: Cluster failed to start: Scheduler failed to start: [Errno 98] Address already in use; check its args and kwargs, and that its service can be reached",
-        ),
-    ),
-    Cell(
-        fault="scheduler",
-        command="list",
-        injected="it hangs (`SIGSTOP`)",
-        by=hung_host,
-        asked="list",
-        code=0,
-        said=(),
-        printed=(
-            "analysis  LocalCluster  2026-01-01T12:00:00+00:00  recorded  tcp://127.0.0.1:40001  unreachable: no answer within 2 s",
-        ),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="scheduler",
-        command="scale",
-        injected="it hangs (`SIGSTOP`)",
-        by=hung_host,
-        asked="scale {cluster} 2",
-        code=5,
-        said=(
-            "Error: no scheduler can be reached at tcp://127.0.0.1:40001: no answer within 2 s; check the address, that the scheduler runs, and whether it wants TLS",
-        ),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="scheduler",
-        command="delete",
-        injected="it hangs (`SIGSTOP`) longer than the user waits; then it goes on, and closes",
-        by=hung_host,
-        asked="delete {cluster} --timeout 2",
-        code=5,
-        said=(
-            "deleting analysis",
-            "Error: the host of cluster 'analysis' does not answer: timed out; see /home/ada/.local/state/dask-ctl/clusters/analysis.log, and whether process 4711 runs",
-        ),
-    ),
-    Cell(
-        fault="scheduler",
-        command="run",
-        injected="it hangs (`SIGSTOP`)",
-        by=hung_host,
-        asked="run --name {cluster} -- python script.py",
-        code=5,
-        said=(
-            "connecting to analysis",
-            "Error: no scheduler can be reached at tcp://127.0.0.1:40001: no answer within 2 s; check the address, that the scheduler runs, and whether it wants TLS",
-        ),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="worker",
-        command="create",
-        injected="it cannot start",
-        by=nothing,
-        asked="create --name {new} --set kwargs.preload=missing_module",
-        code=5,
-        said=(
-            _CREATING,
-            "Error: dask-cluster.yaml:3: dask.distributed.LocalCluster failed: Nanny failed to start: No module named 'missing_module'; check its args and kwargs, and that its service can be reached",
-        ),
-    ),
-    Cell(
-        fault="worker",
-        command="list",
-        injected="it hangs (`SIGSTOP`)",
-        by=hung_worker,
-        asked="list",
-        code=0,
-        said=(),
-        printed=(_ROW,),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="worker",
-        command="scale",
-        injected="it hangs (`SIGSTOP`)",
-        by=hung_worker,
-        asked="scale {cluster} 0",
-        code=0,
-        said=("scaling analysis to 0 workers", "analysis has 0 workers."),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="worker",
-        command="delete",
-        injected="it hangs (`SIGSTOP`)",
-        by=hung_worker,
-        asked="delete {cluster}",
-        code=0,
-        said=("deleting analysis", "Deleted analysis."),
-    ),
-    Cell(
-        fault="worker",
-        command="run",
-        injected="it is killed at work",
-        by=script(KILLS_WORKER),
-        asked="run -- python script.py",
-        code=0,
-        said=(
-            _CREATING,
-            "2026-01-01 12:00:00,000 - distributed.nanny - WARNING - Restarting worker (status=Status.running)",
-        ),
-        printed=("3",),
-    ),
-    Cell(
-        fault="host",
-        command="create",
-        injected="it is killed while the scheduler starts",
-        by=killed_while_creating,
-        asked="create --name {new}",
-        code=5,
-        said=(
-            _CREATING,
-            "Error: creating cluster 'analysis' ended without a word: ...; see whether its class works when it is called directly",
-        ),
-    ),
-    Cell(
-        fault="host",
-        command="list",
-        injected="it was killed",
-        by=killed_host,
-        asked="list",
-        code=0,
-        said=(
-            "warning: the host of cluster 'analysis' has ended without closing it, and nothing of it is left; it logged last: ...; create it again",
-            "No clusters found. To create one: dask cluster create",
-        ),
-    ),
-    Cell(
-        fault="host",
-        command="scale",
-        injected="it was killed",
-        by=killed_host,
-        asked="scale {cluster} 2",
-        code=6,
-        said=(
-            "Error: the host of cluster 'analysis' has ended without closing it, and nothing of it is left; it logged last: ...; create it again",
-        ),
-    ),
-    Cell(
-        fault="host",
-        command="delete",
-        injected="it was killed",
-        by=killed_host,
-        asked="delete {cluster}",
-        code=0,
-        said=("deleting analysis", "Deleted analysis."),
-    ),
-    Cell(
-        fault="host",
-        command="run",
-        injected="it was killed",
-        by=killed_host,
-        asked="run --name {cluster} -- python script.py",
-        code=6,
-        said=(
-            "connecting to analysis",
-            "Error: the host of cluster 'analysis' has ended without closing it, and nothing of it is left; it logged last: ...; create it again",
-        ),
-    ),
-    Cell(
-        fault="disk",
-        command="create",
-        injected="the disk of the records is full",
-        by=full_disk,
-        asked="create --name {new}",
-        code=5,
-        said=(
-            _CREATING,
-            "Error: /mnt/small/dask-ctl/clusters/analysis.json: cannot be written: No space left on device; clusters of the command line are recorded there: make room, or set XDG_STATE_HOME to a folder of yours",
-        ),
-    ),
-    Cell(
-        fault="disk",
-        command="create",
-        injected="the disk of the records is read-only",
-        by=read_only_disk,
-        asked="create --name {new}",
-        code=5,
-        said=(
-            "Error: /mnt/small/dask-ctl/clusters/analysis.log: cannot be written: Read-only file system; clusters of the command line are recorded there: make room, or set XDG_STATE_HOME to a folder of yours",
-        ),
-    ),
-    Cell(
-        fault="disk",
-        command="list",
-        injected="the disk of the records is full",
-        by=full_disk_and_cluster,
-        asked="list",
-        code=0,
-        said=(),
-        printed=(_ROW,),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="disk",
-        command="scale",
-        injected="the disk of the records is full",
-        by=full_disk_and_cluster,
-        asked="scale {cluster} 1",
-        code=0,
-        said=("scaling analysis to 1 worker", "analysis has 1 worker."),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="disk",
-        command="delete",
-        injected="the disk of the records is full",
-        by=full_disk_and_cluster,
-        asked="delete {cluster}",
-        code=0,
-        said=("deleting analysis", "Deleted analysis."),
-    ),
-    Cell(
-        fault="disk",
-        command="list",
-        injected="the disk of the records is read-only, and a host was killed",
-        by=read_only_record,
-        asked="list",
-        code=0,
-        said=(
-            "warning: /mnt/small/dask-ctl/clusters/analysis.log: the host of cluster 'analysis' has ended without closing it, and nothing of it is left but its record, which cannot be removed: cannot be written: Read-only file system; it is removed when that file can be written",
-            "No clusters found. To create one: dask cluster create",
-        ),
-        left=RECORD,
-    ),
-    Cell(
-        fault="disk",
-        command="run",
-        injected="the disk of the workers' scratch space is full",
-        by=full_scratch,
-        asked="run -- python script.py",
-        code=0,
-        said=(_CREATING,),
-        printed=("3",),
-    ),
-    Cell(
-        fault="network",
-        command="create",
-        injected="the address in the spec refuses",
-        by=address(answers=False),
-        asked="create proxy.yaml --name {new}",
-        code=5,
-        said=(
-            "creating dask_ctl.proxy.ProxyCluster from proxy.yaml:3",
-            "Error: proxy.yaml:3: no scheduler can be reached at tcp://127.0.0.1:40001: no answer within 2 s; check the address, that the scheduler runs, and whether it wants TLS",
-        ),
-    ),
-    Cell(
-        fault="network",
-        command="list",
-        injected="a configured address accepts, and never answers",
-        by=address(answers=True, env="DASK_CTL__DISCOVERY__SCHEDULERS"),
-        asked="list schedulers",
-        code=0,
-        said=(),
-        printed=(
-            "tcp://127.0.0.1:40001  schedulers  tcp://127.0.0.1:40001  unreachable: no answer within 2 s",
-        ),
-    ),
-    Cell(
-        fault="network",
-        command="scale",
-        injected="the address accepts, and never answers",
-        by=address(answers=True),
-        asked="scale {address} 2",
-        code=6,
-        said=(
-            "Error: no scheduler answers at tcp://127.0.0.1:40001: TimeoutError: no answer within 2 s; see: dask cluster list",
-        ),
-    ),
-    Cell(
-        fault="network",
-        command="delete",
-        injected="the address refuses",
-        by=address(answers=False),
-        asked="delete {address}",
-        code=6,
-        said=(
-            "deleting tcp://127.0.0.1:40001",
-            "Error: no scheduler answers at tcp://127.0.0.1:40001: TimeoutError: no answer within 2 s; see: dask cluster list",
-        ),
-    ),
-    Cell(
-        fault="network",
-        command="run",
-        injected="the address accepts, and never answers",
-        by=address(answers=True),
-        asked="run --name {address} -- python script.py",
-        code=6,
-        said=(
-            "connecting to tcp://127.0.0.1:40001",
-            "Error: no scheduler answers at tcp://127.0.0.1:40001: TimeoutError: no answer within 2 s; see: dask cluster list",
-        ),
-    ),
+    Cell("spec", "create", broken_spec, 4, "Error: dask-cluster.yaml:4: kwarg: unknown key; did .*"),
+    Cell("spec", "list", broken_spec_and_cluster, 0, "", Left.CLUSTER, RUNNING),
+    Cell("spec", "scale {cluster} 1", broken_spec_and_cluster, 0, "{cluster} has 1 worker.", Left.CLUSTER),
+    Cell("spec", "delete {cluster}", broken_spec_and_cluster, 0, "Deleted {cluster}."),
+    Cell("spec", "run hpc -- python script.py", nothing, 3, "Error: SPEC: .*'hpc' does not exist .*; .*"),
+    Cell("plugin", "create --name {new}", plugin(_RAISES, with_cluster=False), 0, CREATING, Left.CREATED, "{new}"),
+    Cell("plugin", "list", HANGING, 0, "warning: discovery method 'sitewide' of .* failed: no answer .*; .*", Left.CLUSTER, RUNNING),
+    Cell("plugin", "scale elsewhere 2", plugin(_RAISES, with_cluster=True), 6, FAILED, Left.CLUSTER),
+    Cell("plugin", "delete elsewhere", HANGING, 6, FAILED, Left.CLUSTER),
+    Cell("plugin", "run --name elsewhere -- python script.py", HANGING, 6, FAILED, Left.CLUSTER),
+    Cell("scheduler", "create --name {new} --set kwargs.scheduler_port={port}", port_taken, 5, "Error: .*: dask.distributed.LocalCluster failed: .*Address already in use; .*"),
+    Cell("scheduler", "list", hung_host, 0, "", Left.CLUSTER, "{cluster} .* unreachable: no answer within 2 s"),
+    Cell("scheduler", "scale {cluster} 2 --timeout 2", hung_host, 5, HOST_HANGS, Left.CLUSTER),
+    Cell("scheduler", "run --name {cluster} -- python script.py", hung_host, 5, "Error: no scheduler can be reached at tcp:.*: no answer within 2 s; .*", Left.CLUSTER),
+    # It goes on then, and closes.
+    Cell("scheduler", "delete {cluster} --timeout 2", hung_host, 5, "Error: .*{cluster}.* is still closing; see .*"),
+    Cell("worker", "create --name {new} --set kwargs.preload=missing_module", nothing, 5, "Error: .*: dask.distributed.LocalCluster failed: .*No module named 'missing_module'; .*"),
+    Cell("worker", "list", hung_worker, 0, "", Left.CLUSTER, RUNNING),
+    Cell("worker", "scale {cluster} 0", hung_worker, 0, "{cluster} has 0 workers.", Left.CLUSTER),
+    Cell("worker", "delete {cluster}", hung_worker, 0, "Deleted {cluster}."),
+    Cell("worker", "run -- python script.py", script(KILLS_WORKER), 0, ".*nanny - WARNING - Restarting worker.*", printed="^3$"),
+    Cell("host", "create --name {new}", killed_while_creating, 5, "Error: creating cluster '{new}' ended without a word: .*; see .*"),
+    Cell("host", "list", killed_host, 0, "", Left.CLUSTER, "{cluster} .* dead"),
+    Cell("host", "scale {cluster} 2", killed_host, 6, ENDED, Left.CLUSTER),
+    Cell("host", "run --name {cluster} -- python script.py", killed_host, 6, ENDED, Left.CLUSTER),
+    Cell("host", "delete {cluster}", killed_host, 0, "Deleted {cluster}."),
+    Cell("disk", "create --name {new}", full(with_cluster=False), 5, FULL),
+    Cell("disk", "create --name {new}", read_only, 5, READ_ONLY.format("{new}")),
+    Cell("disk", "list", full(with_cluster=True), 0, "", Left.CLUSTER, RUNNING),
+    Cell("disk", "scale {cluster} 1", full(with_cluster=True), 0, "{cluster} has 1 worker.", Left.CLUSTER),
+    Cell("disk", "delete {cluster}", full(with_cluster=True), 0, "Deleted {cluster}."),
+    Cell("disk", "delete {cluster}", read_only_and_killed, 5, READ_ONLY.format("{cluster}"), Left.CLUSTER),
+    Cell("disk", "run -- python script.py", full_scratch, 0, CREATING, printed="^3$"),
+    Cell("network", "create proxy.yaml --name {new}", address(answers=False), 5, "Error: proxy.yaml:3: .*no scheduler can be reached at {address}: .*; check .*"),
+    Cell("network", "list schedulers", address(answers=True, env="DASK_CTL__DISCOVERY__SCHEDULERS"), 0, "", printed="{address} .* unreachable: no answer within 2 s"),
+    Cell("network", "scale {address} 2", address(answers=True), 6, NO_ANSWER),
+    Cell("network", "delete {address}", address(answers=False), 6, NO_ANSWER),
+    Cell("network", "run --name {address} -- python script.py", address(answers=True), 6, NO_ANSWER),
     *(
-        Cell(
-            fault="signal",
-            command="create",
-            injected=f"`{signalnum.name}` while the scheduler starts",
-            by=signalled_while_creating(signalnum),
-            asked="create --name {new}",
-            code=code,
-            said=(_CREATING, "Aborted!"),
-        )
+        Cell("signal", "create --name {new}", signalled_while_creating(signalnum), code, "Aborted!")
         for signalnum, code in ((signal.SIGINT, 1), (signal.SIGTERM, 143), (signal.SIGHUP, 129))
     ),
-    Cell(
-        fault="signal",
-        command="list",
-        injected="`SIGINT` while a discovery method hangs",
-        by=interrupted_list,
-        asked="list",
-        code=1,
-        said=("Aborted!",),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="signal",
-        command="scale",
-        injected="`SIGINT` while the scheduler hangs",
-        by=signalled_while_waiting(signal.SIGINT),
-        asked="scale {cluster} 2",
-        code=1,
-        said=("Aborted!",),
-        left=AS_IT_WAS,
-    ),
-    Cell(
-        fault="signal",
-        command="delete",
-        injected="`SIGINT` while the host hangs; then it goes on, and closes",
-        by=signalled_while_waiting(signal.SIGINT),
-        asked="delete {cluster}",
-        code=1,
-        said=("deleting analysis", "Aborted!"),
-    ),
+    Cell("signal", "list", interrupted_list, 1, "Aborted!", Left.CLUSTER),
+    Cell("signal", "scale {cluster} 2", interrupted_while_waiting, 1, "Aborted!", Left.CLUSTER),
+    # The host goes on then, and closes.
+    Cell("signal", "delete {cluster}", interrupted_while_waiting, 1, "Aborted!"),
     *(
-        Cell(
-            fault="signal",
-            command="run",
-            injected=f"`{signalnum.name}` while the script runs",
-            by=signalled_while_running(signalnum),
-            asked="run -- python script.py",
-            code=128 + signalnum,
-            said=(_CREATING,),
-        )
+        Cell("signal", "run -- python script.py", signalled_while_running(signalnum), 128 + signalnum, CREATING)
         for signalnum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     ),
-    Cell(
-        fault="signal",
-        command="run",
-        injected="`SIGTERM` while the scheduler starts",
-        by=signalled_while_creating(signal.SIGTERM),
-        asked="run -- python script.py",
-        code=143,
-        said=(
-            _CREATING,
-            "interrupted: dask.distributed.LocalCluster is starting, and will be closed once it has; interrupt again to stop at once",
-            "Aborted!",
-        ),
-    ),
+    Cell("signal", "run -- python script.py", signalled_while_creating(signal.SIGTERM), 143, "Aborted!"),
 )
+# fmt: on

@@ -8,7 +8,8 @@ import stat
 import subprocess
 import sys
 import threading
-from dataclasses import replace
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -26,16 +27,16 @@ def record(name: str, **known: object) -> records.Record:
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_for_its_user_alone(umask: int) -> None:
-    """A record is 0600 in a folder of 0700, whatever the umask."""
+    """A record and its lock are 0600 in a folder of 0700, whatever the umask."""
     before = os.umask(umask)
     try:
         records.add(record("a"))
         records.update(record("a", status="running"))
     finally:
         os.umask(before)
-    (path,) = records.folder().iterdir()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in records.folder().iterdir()}
+    assert modes == {"a.json": 0o600, "a.lock": 0o600}
+    assert stat.S_IMODE(records.folder().stat().st_mode) == 0o700
 
 
 def test_a_folder_that_others_can_enter_is_closed() -> None:
@@ -55,7 +56,7 @@ def test_a_folder_of_somebody_else_is_refused() -> None:
         os.chown(path, 65534, 65534)
     else:
         path.symlink_to("/usr")
-    with pytest.raises(BackendError, match="belongs to another user; set XDG_STATE_HOME"):
+    with pytest.raises(BackendError, match=r"belongs to another user .*; set XDG_STATE_HOME"):
         records.add(record("a"))
     assert "a.json" not in os.listdir(path)
 
@@ -73,26 +74,28 @@ def test_a_folder_that_cannot_be_made(
 
 def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
     """No half of a record is written: the old one stays, and a new one is refused."""
-    records.add(record("a"))
+    lock = records.add(record("a"))
     fill(small_disk)
-    large = {str(n): ["scancel", str(n)] for n in range(10_000)}
+    large = tuple(str(n) for n in range(10_000))
     with pytest.raises(BackendError, match=r"No space left on device; .* make"):
         records.update(record("a", jobs=large))
     with pytest.raises(BackendError, match="cannot be written: No space left on device"):
         records.add(record("b"))
-    assert records.read("a").jobs == {}
-    assert os.listdir(records.folder()) == ["a.json"]
+    assert records.read("a").jobs == ()
+    assert sorted(os.listdir(records.folder())) == ["a.json", "a.lock"]
+    lock.release()
 
 
 def test_a_name_is_given_once() -> None:
     """Of many processes that want a name at once, one gets it, and its record is not touched."""
     code = (
         "import sys\n"
-        "from dask_ctl import InvalidSpecError, records\n"
+        "from dask_ctl import InvalidSpecError\n"
+        "from dask_ctl.hosts import record as records\n"
         "sys.stdin.readline()\n"
         "record = records.Record(name='a', target=sys.argv[1], created='now')\n"
         "try:\n"
-        "    records.add(record)\n"
+        "    lock = records.add(record)\n"
         "except InvalidSpecError as error:\n"
         "    print(error)\n"
     )
@@ -117,7 +120,7 @@ def test_no_record_is_lost() -> None:
     def work(name: str) -> None:
         records.add(record(name))
         for number in range(20):
-            records.update(record(name, jobs={str(number): ["scancel"]}))
+            records.update(record(name, jobs=(str(number),)))
 
     threads = [threading.Thread(target=work, args=(f"c{n}",)) for n in range(50)]
     for thread in threads:
@@ -125,7 +128,7 @@ def test_no_record_is_lost() -> None:
     while any(thread.is_alive() for thread in threads):
         assert records.everything()[1] == []
     assert {each.name for each in records.everything()[0]} == {f"c{n}" for n in range(50)}
-    assert {tuple(each.jobs) for each in records.everything()[0]} == {("19",)}
+    assert {each.jobs for each in records.everything()[0]} == {("19",)}
 
 
 def write(name: str, text: bytes) -> Path:
@@ -135,17 +138,29 @@ def write(name: str, text: bytes) -> Path:
     return path
 
 
+def text_of(**changed: object) -> bytes:
+    """What the record `bad` would hold, and what has been changed of it."""
+    written = {"version": records.VERSION, **asdict(record("bad")), **changed}
+    return json.dumps(written).encode()
+
+
+HOST = asdict(records.Host.here())
 GARBAGE = {
     "nothing": b"",
-    "half": b'{"version": 1, "name": "a", "tar',
+    "half": text_of()[:60],
     "list": b"[1]",
     "number": b"3",
     "bytes": b"\xff\xfe\x00",
     "empty": b"{}",
-    "other": b'{"version": 1, "host": null, "other": 2}',
-    "host": b'{"version": 1, "name": "a", "target": "a.B", "created": "", "host": {"pid": 1}}',
-    "types": b'{"version": 1, "name": "a", "target": "a.B", "created": "", "host": '
-    b'{"pid": "x", "started": "y", "machine": 3, "secret": null}}',
+    "deep": b"[" * 100_000,
+    "other": b'{"version": 2, "host": null, "other": 2}',
+    "name": text_of(name="good"),
+    "key": text_of(colour="red"),
+    "jobs": text_of(jobs=7),
+    "job": text_of(jobs=[7]),
+    "pid": text_of(host={**HOST, "pid": -1}),
+    "types": text_of(host={**HOST, "machine": 3}),
+    "part": text_of(host={"pid": 1}),
 }
 
 
@@ -169,9 +184,9 @@ def test_garbage(text: bytes) -> None:
 
 def test_a_newer_version_is_refused() -> None:
     """The record of a newer version is not guessed at."""
-    text = json.dumps({"version": 2, "name": "a", "host": {"pid": os.getpid()}}).encode()
+    text = json.dumps({"version": 3, "name": "a", "host": {"pid": os.getpid()}}).encode()
     path = write("a", text)
-    with pytest.raises(BackendError, match=r"a record of version 2, and this .* only 1; use the"):
+    with pytest.raises(BackendError, match=r"a record of version 3, and this .* only 2; use the"):
         records.read("a")
     with pytest.raises(InvalidSpecError, match="there is a cluster 'a' already"):
         records.add(record("a"))
@@ -194,30 +209,81 @@ def test_nothing_is_there() -> None:
     assert not records.folder().exists()
 
 
-def test_a_process_id_that_was_given_again() -> None:
-    """A process that got the id of a host which has ended is not taken for it, nor ended."""
-    here = records.Host.here()
-    assert here.alive
-    before = replace(here, started=here.started - 3600)
-    assert not before.alive
-    before.terminate()  # or else this test ends here
-    assert record("a", host=before).orphaned
+def test_what_is_no_file() -> None:
+    """A pipe is no record; whoever reads it is not held up."""
+    os.mkfifo(records.prepare_folder() / "x.json", 0o600)
+    records.add(record("good"))
+    found, problems = records.everything()
+    assert [each.name for each in found] == ["good"]
+    assert ["x.json: is not a record of a cluster" in str(each) for each in problems] == [True]
 
 
-def test_a_host_on_another_machine_is_not_judged() -> None:
-    """Of a process elsewhere, with a home in common, nothing can be known."""
-    elsewhere = replace(records.Host.here(), machine="elsewhere", started=0.0)
-    assert elsewhere.alive
-    elsewhere.terminate()
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_what_somebody_else_may_have_written_is_not_believed(what: str) -> None:
+    """A record that another user owns or could write is one warning, and nothing is read of it."""
+    records.add(record("a"))
+    path = records.folder() / "a.json"
+    if what == "file":
+        path.chmod(0o666)
+    elif os.geteuid() == 0:
+        os.chown(path.parent, 65534, 65534)
+    else:
+        pytest.skip("only root can give a folder away")
+    found, problems = records.everything()
+    assert found == []
+    assert ["is not believed; set XDG_STATE_HOME" in str(each) for each in problems] == [True]
 
 
-def test_a_zombie_has_ended() -> None:
-    """A host that was killed and has not been waited for is not alive."""
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    host = replace(records.Host.here(), pid=process.pid, started=records._started(process.pid))
-    assert host.alive
-    process.kill()
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert not host.alive
-    process.wait()
-    process.stdin.close()
+def test_a_lock_is_a_life() -> None:
+    """A host lives while it holds its lock, and has ended once it does not, on its machine."""
+    lock = records.add(record("a"))
+    assert records.read("a").life == "alive"
+    assert record("a", host=ELSEWHERE).life == "alive"
+    lock.release()
+    assert records.read("a").life == "dead"
+
+
+# Its machine is another, or it is in another container, or that was started again.
+ELSEWHERE = replace(records.Host.here(), machine="elsewhere")
+
+
+@pytest.mark.parametrize("host", [ELSEWHERE, replace(records.Host.here(), boot="before"), None])
+def test_a_host_that_cannot_be_judged_from_here(host: records.Host | None) -> None:
+    """A free lock says nothing of a host elsewhere, whose lock may not be seen here."""
+    records.add(record("a", host=host)).release()
+    assert records.read("a").life == "unknown"
+
+
+def test_without_a_lock_nothing_is_known() -> None:
+    """Of a record alone, whatever its process id, neither life nor death is said."""
+    records.add(record("a")).release()
+    records.read("a").lock.unlink()
+    assert records.read("a").life == "unknown"
+
+
+def test_a_clock_that_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the time is plays no part in whether a host lives."""
+    lock = records.add(record("a"))
+    for step in (-3600.0, 3600.0):
+        now = time.time() + step
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        assert records.read("a").life == "alive"
+    lock.release()
+
+
+def test_a_killed_process_holds_nothing() -> None:
+    """A host that was killed is dead, even before somebody has waited for it."""
+    code = (
+        "from dask_ctl.hosts import record as records\n"
+        "host = records.Host.here()\n"
+        "lock = records.add(records.Record(name='a', target='a.B', created='now', host=host))\n"
+        "print(flush=True)\n"
+        "input()\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as process:
+        process.stdout.readline()
+        assert records.read("a").life == "alive"
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert records.read("a").life == "dead"

@@ -19,10 +19,12 @@ import psutil
 import pytest
 from distributed import Client
 
+from dask_ctl import BackendError, get_cluster
 from dask_ctl.hosts import client as control
 from dask_ctl.hosts import record as records
 from tests.backends.scripts import (
     DASK_CLUSTER,
+    SPEC,
     USE,
     Scripts,
     fill,
@@ -30,18 +32,11 @@ from tests.backends.scripts import (
     listed,
     ok,
     refused,
+    snapshot,
     wait_until,
 )
+from tests.conftest import unavailable
 
-SPEC = """\
-version: 1
-module: dask.distributed
-class: LocalCluster
-kwargs:
-  n_workers: 1
-  threads_per_worker: 1
-  dashboard_address: ":0"
-"""
 THREADS_ALONE = ["--set", "kwargs.processes=false", "--set", "kwargs.protocol=inproc://"]
 # A cluster class of the user's own, which takes its time and knows a secret.
 MODULE = """
@@ -72,6 +67,14 @@ def dying(asynchronous=False):
     import os
     print("last words", flush=True)
     os._exit(3)
+
+class Hanging(LocalCluster):
+    def __init__(self, **kwargs):
+        super().__init__(**OPTIONS, **kwargs)
+
+    def scale(self, n):
+        while True:
+            time.sleep(3600)
 
 class Guarded(LocalCluster):
     def __init__(self, user, password, options, **kwargs):
@@ -151,6 +154,37 @@ def test_from_creation_to_deletion(shell: Scripts, *, secure: bool) -> None:
     assert listed(shell) == []
 
 
+def test_scaling_ends_adapting(shell: Scripts) -> None:
+    """A size that was asked for stays; what is in force is shown."""
+    ok(shell.dask_cluster("create", "--name", "a", "--wait", "1"))
+    ok(shell.dask_cluster("adapt", "a", "--maximum", "3"))
+    adapts = "adapts:     minimum 0, maximum 3"
+    assert adapts in ok(shell.dask_cluster("show", "a"))
+    ok(shell.dask_cluster("scale", "a", "2"))
+    assert "adapts:" not in ok(shell.dask_cluster("show", "a"))
+    with get_cluster("a") as cluster, Client(cluster) as client:
+        # Adapting would have looked five times meanwhile, and ended an idle worker after three.
+        work = client.submit(time.sleep, 5)
+        while not work.done():
+            assert len(client.scheduler_info(n_workers=-1)["workers"]) == 2
+            time.sleep(0.1)
+    ok(shell.dask_cluster("adapt", "a", "--minimum", "1", "--maximum", "1"))
+    assert "adapts:     minimum 1, maximum 1" in ok(shell.dask_cluster("show", "a"))
+    ok(shell.dask_cluster("delete", "a"))
+
+
+def test_a_class_that_hangs_in_scale(shell: Scripts) -> None:
+    """Neither `scale` nor `delete` takes much longer than its user gave it."""
+    ok(shell.dask_cluster("create", mine(shell, "Hanging"), "--name", "a"))
+    began = time.monotonic()
+    run = shell.dask_cluster("scale", "a", "2", "--timeout", "3")
+    refused(run, 5, "the host of cluster 'a' does not answer: timed out; see .*a.log")
+    assert time.monotonic() < began + 8
+    began = time.monotonic()
+    ok(shell.dask_cluster("delete", "a", "--timeout", "5"))
+    assert time.monotonic() < began + 12
+
+
 def test_names_that_exist(shell: Scripts) -> None:
     """A second cluster of a name is refused, and the first one is not touched."""
     ok(shell.dask_cluster("create", "--name", "a"))
@@ -189,14 +223,16 @@ def test_fifty_records(shell: Scripts) -> None:
     ok(shell.dask_cluster("create", "--name", "a"))
     address = records.read("a").address
     host = records.Host.here()
+    locks = []
     for number in range(49):
         other = records.Record(name=f"c{number}", target="a.B", created="now", host=host)
-        records.add(replace(other, address=address, status="running"))
+        locks.append(records.add(replace(other, address=address, status="running")))
     assert len(listed(shell)) == 50
     ok(shell.dask_cluster("delete", "a"))
     assert len(records.names()) == 49
-    for name in records.names():
+    for lock, name in zip(locks, records.names(), strict=True):
         records.remove(name)
+        lock.release()
 
 
 def test_workers_that_do_not_come(shell: Scripts) -> None:
@@ -319,57 +355,120 @@ def test_shut_down_from_elsewhere(shell: Scripts) -> None:
     wait_until(lambda: records.names() == [], "its record has gone")
 
 
-def test_a_killed_host_leaves_no_ghost(shell: Scripts) -> None:
-    """After `kill -9` of the host, `list` says so once, and shows nothing that is not there."""
-    for name in ("a", "b", "c"):
-        ok(shell.dask_cluster("create", "--name", name))
-        os.kill(host_of(name).pid, signal.SIGKILL)
+def test_a_killed_host(shell: Scripts) -> None:
+    """After `kill -9` of the host, every verb says so; only `delete` removes what it left."""
+    ok(shell.dask_cluster("create", "--name", "a"))
+    os.kill(host_of("a").pid, signal.SIGKILL)
     wait_until(lambda: not shell.processes(), "its workers have ended")
-    run = shell.dask_cluster("delete", "b")
-    assert (run.stderr, run.returncode) == ("deleting b\nDeleted b.\n", 0)
-    refused(shell.dask_cluster("scale", "c", "2"), 6, "host of cluster 'c' has ended without clo")
-    run = shell.dask_cluster("list", "recorded", "--output", "json")
-    assert (ok(run), run.stderr.count("\n")) == ("[]\n", 1)
-    assert "the host of cluster 'a' has ended without closing it, and nothing of it" in run.stderr
-    run = shell.dask_cluster("list", "recorded", "--output", "json")
-    assert (ok(run), run.stderr) == ("[]\n", "")
+    before = snapshot(records.folder())
+    (row,) = listed(shell)
+    assert (row["name"], row["status"], row["workers"]) == ("a", "dead", None)
+    assert shell.dask_cluster("show", "a").returncode == 5
+    assert "creating dask.distributed.LocalCluster" in ok(shell.dask_cluster("logs", "a"))
+    ended = "the host of cluster 'a' has ended without .*; it logged last: .*cluster delete a"
+    for verb in (["scale", "a", "2"], ["adapt", "a", "--maximum", "2"], ["snippet", "a"]):
+        refused(shell.dask_cluster(*verb), 6, ended)
+    refused(shell.dask_cluster("run", "--name", "a", "--", "true"), 6, ended)
+    refused(shell.dask_cluster("create", "--name", "a"), 4, "there is a cluster 'a' already; ")
+    assert snapshot(records.folder()) == before
+    run = shell.dask_cluster("delete", "a")
+    assert (run.stderr, run.returncode) == ("deleting a\nDeleted a.\n", 0)
 
 
-def test_a_record_whose_process_id_was_given_again(shell: Scripts) -> None:
+def test_a_scheduler_that_outlives_its_host(shell: Scripts) -> None:
+    """What goes on without its host is used as any scheduler, and ended with its record."""
+    file = shell.cwd / "scheduler.yaml"
+    options = ["--port", "0", "--no-dashboard", "--scheduler-file", file]
+    scheduler = shell.start(DASK_CLUSTER[0], "scheduler", *options)
+    wait_until(lambda: file.exists() and file.read_text(), "it listens")
+    address = json.loads(file.read_text())["address"]
+    record = records.Record(name="a", target="a.B", created="now", host=records.Host.here())
+    records.add(replace(record, address=address, status="running")).release()
+    (row,) = listed(shell)
+    assert (row["status"], row["workers"]) == ("orphaned", 0)
+    assert repr(address) in ok(shell.dask_cluster("snippet", "a"))
+    refused(shell.dask_cluster("scale", "a", "2"), 6, "has ended without closing it")
+    ok(shell.dask_cluster("delete", "a"))
+    shell.finished(scheduler)
+
+
+def test_a_process_that_only_has_the_id_of_a_host(shell: Scripts) -> None:
     """A living process that has the id of a host which ended is not called, nor ended."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        here = records.Host.here()
-        host = replace(here, pid=other.pid, started=here.started - 3600, port=1)
-        for name in ("a", "b"):
-            record = records.Record(name=name, target="a.B", created="now", host=host)
-            records.add(replace(record, status="running", address="tcp://127.0.0.1:1"))
-        ok(shell.dask_cluster("delete", "b"))
-        run = shell.dask_cluster("list", "recorded", "--output", "json")
-        assert ok(run) == "[]\n"
-        assert "the host of cluster 'a' has ended without closing it" in run.stderr
+        host = replace(records.Host.here(), pid=other.pid, port=1)
+        record = records.Record(name="a", target="a.B", created="now", host=host)
+        records.add(replace(record, status="running", address="tcp://127.0.0.1:1")).release()
+        assert listed(shell)[0]["status"] == "dead"
+        ok(shell.dask_cluster("delete", "a"))
         assert other.poll() is None
 
 
-@pytest.mark.parametrize(
-    ("text", "error"),
-    [
-        ('{"version": 2, "name": "a"}', "is a record of version 2, and this dask-ctl knows only 1"),
-        ("{", "is not a record of a cluster"),
-    ],
-    ids=["newer", "garbage"],
-)
-def test_a_record_that_cannot_be_read(shell: Scripts, text: str, error: str) -> None:
+def test_a_record_that_lost_its_lock(shell: Scripts) -> None:
+    """Whether a host lives is not said of a record without its lock, nor is it removed."""
+    host = replace(records.Host.here(), pid=os.getpid(), port=1)
+    record = records.Record(name="a", target="a.B", created="now", host=host)
+    records.add(replace(record, status="running", address="tcp://127.0.0.1:1")).release()
+    record.lock.unlink()
+    assert listed(shell)[0]["status"].startswith("unknown: ")
+    refused(shell.dask_cluster("delete", "a"), 5, ".*")
+    assert records.names() == ["a"]
+    records.remove("a")
+
+
+ISOLATE = ("unshare", "--net", "--pid", "--fork", "--mount-proc")
+
+
+def test_from_another_container(shell: Scripts) -> None:
+    """Where neither process nor port of a host can be seen, nothing is made of that."""
+    if subprocess.run([*ISOLATE, "true"], capture_output=True, check=False).returncode:
+        unavailable("no namespaces can be made here", "root, or a container that may")
+    ok(shell.dask_cluster("create", "--name", "a"))
+    before = snapshot(records.folder())
+    run = shell.run(*ISOLATE, *DASK_CLUSTER, "list", "recorded", "--output", "json")
+    (row,) = json.loads(ok(run))
+    assert re.match("unknown: |unreachable: ", row["status"])
+    assert snapshot(records.folder()) == before
+    assert listed(shell)[0]["status"] == "running"
+    ok(shell.dask_cluster("delete", "a"))
+
+
+def test_looking_writes_nothing(shell: Scripts) -> None:
+    """No command that only asks changes a byte of what is recorded, the log included."""
+    ok(shell.dask_cluster("create", "--name", "a", "--wait", "1"))
+    folder = records.folder().parent
+    before = snapshot(folder)
+    for command in (["list"], ["list", "recorded"], ["show", "a"], ["snippet", "a"], ["logs", "a"]):
+        ok(shell.dask_cluster(*command))
+        assert snapshot(folder) == before, command
+    ok(shell.dask_cluster("delete", "a"))
+
+
+BAD = {
+    "newer": (b'{"version": 3, "name": "a"}', "is a record of version 3, and this dask-ctl .*"),
+    "garbage": (b"{", "is not a record of a cluster"),
+    "deep": (b"[" * 100_000, "is not a record of a cluster"),
+    "pipe": (None, "is not a record of a cluster"),
+}
+
+
+@pytest.mark.parametrize(("text", "error"), BAD.values(), ids=BAD)
+def test_a_record_that_cannot_be_read(shell: Scripts, text: bytes | None, error: str) -> None:
     """It is named, hides no other, is never replaced, and no verb guesses at it."""
     path = records.prepare_folder() / "a.json"
-    path.write_text(text)
+    if text is None:
+        os.mkfifo(path, 0o600)
+    else:
+        path.write_bytes(text)
+    records.add(records.Record(name="b", target="a.B", created="now")).release()
     run = shell.dask_cluster("list", "recorded", "--output", "json")
-    assert ok(run) == "[]\n"
-    assert f"warning: {path}: {error}; " in run.stderr
+    assert [row["name"] for row in json.loads(ok(run))] == ["b"]
+    assert re.fullmatch(f"warning: {path}: {error}; .*\n", run.stderr)
     for verb in ("show", "snippet", "logs", "delete"):
-        refused(shell.dask_cluster(verb, "a"), 5, re.escape(f"{path}: {error}; "))
-    refused(shell.dask_cluster("create", "--name", "a"), 5, re.escape(f"{path}: {error}; "))
-    assert path.read_text() == text
+        refused(shell.dask_cluster(verb, "a"), 5, f"{path}: {error}; ")
+    refused(shell.dask_cluster("create", "--name", "a"), 5, f"{path}: {error}; ")
+    assert text is None or path.read_bytes() == text
     path.unlink()
+    records.remove("b")
 
 
 def test_a_folder_that_cannot_be_written(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,10 +511,16 @@ def test_strangers(shell: Scripts) -> None:
         b"\xff\x00\n",
         b"[]\n",
         b"x" * 10_000_000 + b"\n",
+        b"[" * 60_000 + b"\n",
     ):
         assert answer(host.port, sent) in (b'{"error": "this is not for you"}\n', b"")
-    with pytest.raises(Exception, match="unknown verb 'fly'"):
+    with pytest.raises(BackendError, match="unknown verb 'fly'"):
         control.call(record, "fly")
+    with pytest.raises(BackendError, match="-1 is no number of workers"):
+        control.call(record, "scale", n=-1)
+    with pytest.raises(BackendError, match="'adapt' takes no such option"):
+        control.call(record, "adapt", foo=1)
+    assert "Traceback" not in record.log.read_text()
     assert records.read("a") == record
     ok(shell.dask_cluster("scale", "a", "2"))
     half.close()
@@ -459,7 +564,6 @@ def test_from_python(shell: Scripts) -> None:
     from dask_ctl import (
         adapt_cluster,
         delete_cluster,
-        get_cluster,
         get_snippet,
         list_clusters,
         scale_cluster,

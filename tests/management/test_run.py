@@ -14,9 +14,8 @@ from collections.abc import Iterator
 import pytest
 
 from dask_ctl.hosts import record as records
-from tests.backends.scripts import DASK_CLUSTER, USE, Scripts, ok, refused, wait_until
+from tests.backends.scripts import DASK_CLUSTER, SPEC, USE, Scripts, ok, refused, wait_until
 from tests.conftest import ROOT
-from tests.test_host import SPEC
 
 UNMODIFIED = f"from dask.distributed import Client\nclient = Client()\n{USE}"
 CREATES = """\
