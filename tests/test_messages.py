@@ -17,7 +17,7 @@ from types import ModuleType
 import pytest
 
 from dask_ctl import exceptions
-from tests.bad_specs import BAD_SPECS, BadSpec
+from tests.spec.bad_specs import BAD_SPECS, BadSpec
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "messages.md").read_text()

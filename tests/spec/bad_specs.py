@@ -366,7 +366,7 @@ BAD_SPECS = [
     ),
     BadSpec(
         "missing argument",
-        "version: 1\nmodule: tests.bad_specs\nclass: needs_hosts\n",
+        "version: 1\nmodule: tests.spec.bad_specs\nclass: needs_hosts\n",
         "FILE:3: kwargs: needs_hosts needs hosts; add it under 'kwargs'",
         "made",
     ),

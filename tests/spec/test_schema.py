@@ -17,7 +17,7 @@ from dask_ctl.spec import defaults, schema
 from dask_ctl.spec.keys import KEYS, build, check_layer
 from dask_ctl.spec.located import Origin, Source, locate
 from tests.conftest import ROOT
-from tests.test_properties import LIKELY, many
+from tests.spec.test_properties import LIKELY, many
 
 FILE = schema.spec_schema()
 NAMESPACE = schema.namespace_schema()
