@@ -33,7 +33,7 @@ test-consumers: $(CONSUMERS_VENV)/.test
 
 # What these look at does not depend on the version of dask.
 APART_FROM_DASK := backends consumers faults test_completion.py test_packaging.py test_records.py \
-	test_schedulers.py test_userfile.py
+	test_schedulers.py
 test-floor: $(FLOOR_VENV)/.test-$(FLOOR)
 	$(FLOOR_VENV)/bin/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_DASK)) \
 		--ignore-glob='*notebook*' $(PYTEST_ARGS)

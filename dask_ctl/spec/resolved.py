@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import yaml
 
 from dask_ctl.exceptions import Problem
 from dask_ctl.spec.keys import KEYS, ClusterSpec, build
 from dask_ctl.spec.located import KeyPath, Located, Origin, Source, dotted
-
-MASK: Final = "***"
-_SECRET: Final = re.compile(r"password|passwd|token|secret|key", re.IGNORECASE)
+from dask_ctl.spec.secrets import looks_secret, masked
+from dask_ctl.spec.shape import check_layer
+from dask_ctl.spec.values import expand
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,24 @@ class ResolvedSpec:
         origins = MappingProxyType({dotted(path): part.origin for path, part in leaves})
         return cls(spec=build(tree), origins=origins, tree=tree)
 
+    def expanded(self, env: Mapping[str, str]) -> ResolvedSpec:
+        """The same with its placeholders replaced, and checked again.
+
+        Parameters
+        ----------
+        env : mapping
+            The environment.
+
+        Raises
+        ------
+        InvalidSpecError
+            If a placeholder is wrong, or gives a value of the wrong type.
+        BackendError
+            If what ``${import:...}`` names cannot be imported.
+        """
+        tree = check_layer(expand(self.tree, (), env), in_file=False)
+        return replace(ResolvedSpec.of(tree), overridden=self.overridden, warnings=self.warnings)
+
     def origin_of(self, *path: str | int) -> Origin:
         """Where the value at `path` came from, or the nearest thing above it."""
         return self.tree.origin_of(path)
@@ -118,7 +135,7 @@ class ResolvedSpec:
         """
         spec = self.spec.as_dict()
         return {
-            "spec": spec if show_secrets else masked(spec),
+            "spec": _with_text_keys(spec if show_secrets else masked(spec)),
             "origins": {
                 key: {"source": origin.source.label, "where": origin.where}
                 for key, origin in self.origins.items()
@@ -159,25 +176,13 @@ def describe(origin: Origin) -> str:
     return text
 
 
-def looks_secret(key: object) -> bool:
-    """Whether a key's name suggests that its value is a secret."""
-    return isinstance(key, str) and bool(_SECRET.search(key))
-
-
-def masked(value: Any, key: object = None) -> Any:
-    """The value with everything that looks secret replaced; variables stay as written."""
-    if isinstance(value, Mapping):
-        return {
-            name: masked(part, name if looks_secret(name) else key) for name, part in value.items()
-        }
-    if isinstance(value, list):
-        return [masked(part, key) for part in value]
-    hidden = looks_secret(key) and value is not None and not _is_variable(value)
-    return MASK if hidden else value
-
-
-def _is_variable(value: Any) -> bool:
-    return isinstance(value, str) and bool(re.fullmatch(r"\$\{(env|import):[^}]*\}", value))
+def _with_text_keys(value: Any) -> Any:
+    """The same for JSON, whose keys are text; those of YAML may be dates."""
+    if isinstance(value, dict):
+        return {str(key): _with_text_keys(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_text_keys(part) for part in value]
+    return value
 
 
 def _lines(
