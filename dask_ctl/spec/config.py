@@ -268,7 +268,7 @@ class Baseline(NamedTuple):
             # What dask makes of several is its own business, and differs between its versions.
             made = made or [dask_makes(snapshot.env), dask_makes(os.environ)]
             candidates = [value_at(tree, key) for tree in made]
-            if any(_same(copy, each) or _is_dropped(copy, each) for each in candidates):
+            if any(_same(copy, each) for each in candidates) or _is_default(snapshot, key):
                 expected[key] = copy
                 pure.add(key)
             else:
@@ -319,9 +319,12 @@ def changes_in_code(layers: Sequence[Located]) -> dict[str, Change | None]:
 _baseline: Baseline | None = None
 
 
-def _is_dropped(now: Any, expected: Any) -> bool:
-    """Whether a text was lost to a default that is a mapping, as it is when dask gets that."""
-    return isinstance(now, Mapping) and not now and not isinstance(expected, Mapping)
+def _is_default(snapshot: Snapshot, key: str) -> bool:
+    """Whether our default has just taken the place of what was there.
+
+    dask lets a mapping replace a text, and a null the default of a package that came before.
+    """
+    return snapshot is AT_IMPORT and _same(snapshot.copies[key], DEFAULTS[NAMESPACE][key])
 
 
 def _same(a: Any, b: Any) -> bool:

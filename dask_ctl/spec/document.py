@@ -240,7 +240,7 @@ class _Parser:
             value = parts = [self._build(part, (*path, i)) for i, part in enumerate(node.value)]
         else:
             value = self._scalar(node, path)
-            if not self.json and isinstance(node, yaml.ScalarNode) and node.style is None:
+            if not self.json and isinstance(node, yaml.ScalarNode) and not node.style:
                 written = node.value if misread(node.value, value) else None
         origin = self._origin((at or node).start_mark)
         require_writable(value, origin, dotted(path))
@@ -284,7 +284,7 @@ class _Parser:
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         try:
-            if self.json and isinstance(node, yaml.ScalarNode) and node.style is None:
+            if self.json and isinstance(node, yaml.ScalarNode) and not node.style:
                 with suppress(ValueError):
                     return json.loads(node.value)  # 1e3 is a number there, text in YAML
             return self.loader.construct_object(node, deep=True)

@@ -172,7 +172,7 @@ def merge(lower: Located, upper: Located) -> Located:
     for name, part in upper.value.items():
         key = name if name in merged else alike.get(_folded(name), name)
         merged[key] = merge(merged[key], part) if key in merged else part
-    return Located(merged, upper.origin)
+    return Located(merged, upper.origin, folded=lower.folded)
 
 
 def _folded(name: object) -> object:

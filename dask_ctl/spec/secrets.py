@@ -82,8 +82,9 @@ def secrets(value: Any, key: object = None) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for part in value:
             yield from secrets(part, key)
-    elif looks_secret(key) and _masked_whole(value) == MASK:
-        yield str(value)
+    elif looks_secret(key) and (hidden := _masked_whole(value)) != value:
+        shown = str(hidden).partition(MASK)[0]  # of a placeholder, all but its default
+        yield str(value)[len(shown) :].removesuffix("}" if shown else "")
     elif isinstance(value, str) and not looks_secret(key):
         yield from (match[0] for match in _PEM.finditer(value))
         found = (match for pattern in _PATTERNS for match in pattern.finditer(value))
