@@ -15,11 +15,11 @@ from typing import Any, Final, NamedTuple
 
 import dask.config
 
-from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.spec.defaults import AT_IMPORT, DEFAULTS, KEYS, NAMESPACE, Snapshot, value_at
 from dask_ctl.spec.document import parse_key, read
-from dask_ctl.spec.keys import is_set, kind, names_target
+from dask_ctl.spec.keys import is_set, names_target
 from dask_ctl.spec.located import Located, Origin, Source, locate, merge
+from dask_ctl.spec.shape import no_mapping
 from dask_ctl.spec.values import interpret
 
 _IN_CODE: Final = Origin(Source.SET, "dask.config.set")
@@ -130,12 +130,6 @@ def _as_namespace(layer: Located) -> Located:
     if not isinstance(layer.value, dict):
         raise no_mapping(layer, NAMESPACE, f"known keys: {', '.join(KEYS)}")
     return layer
-
-
-def no_mapping(part: Located, key: str, remedy: str) -> InvalidSpecError:
-    """The error of something else where a mapping is meant."""
-    problem = f"must be a mapping, not {kind(part.value)}"
-    return InvalidSpecError(problem, remedy=remedy, origin=part.origin, key=key)
 
 
 def _environment(env: Mapping[str, str]) -> Iterator[Located]:

@@ -230,6 +230,7 @@ class _Parser:
                 )
             return known
         self.built[id(node)] = None
+        origin = self._origin((at or node).start_mark)
         value: Any
         written = None
         parts: list[Located] = []
@@ -240,10 +241,9 @@ class _Parser:
             value = parts = [self._build(part, (*path, i)) for i, part in enumerate(node.value)]
         else:
             value = self._scalar(node, path)
+            require_writable(value, origin, dotted(path))
             if not self.json and isinstance(node, yaml.ScalarNode) and not node.style:
                 written = node.value if misread(node.value, value) else None
-        origin = self._origin((at or node).start_mark)
-        require_writable(value, origin, dotted(path))
         built = Located(value, origin, written=written)
         size = 1 + sum(self.sizes[id(part)] for part in parts)
         if size > MAX_VALUES:

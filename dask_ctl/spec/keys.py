@@ -136,8 +136,8 @@ def did_you_mean(word: object, known: Iterable[str]) -> str | None:
     --------
     >>> did_you_mean("kwarg", ["args", "kwargs"])
     "did you mean 'kwargs'?"
-    >>> did_you_mean("SlurmCluster", ["SGECluster", "SLURMCluster"])
-    "did you mean 'SLURMCluster'?"
+    >>> did_you_mean("walltime", ["WallTime", "waketime"])
+    "did you mean 'WallTime'?"
     """
     import difflib  # only a mistake pays for it
 

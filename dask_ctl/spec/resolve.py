@@ -14,7 +14,7 @@ from typing import Any, Final
 import dask.config
 
 from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError, Problem
-from dask_ctl.spec.config import Configuration, no_mapping
+from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.defaults import DEFAULTS, NAMESPACE
 from dask_ctl.spec.keys import (
     build,
@@ -28,7 +28,7 @@ from dask_ctl.spec.keys import (
 from dask_ctl.spec.located import Located, Origin, Source, locate, merge
 from dask_ctl.spec.places import FILE_NAME, Places, SpecFile, is_path
 from dask_ctl.spec.resolved import Overridden, ResolvedSpec
-from dask_ctl.spec.shape import check_layer
+from dask_ctl.spec.shape import check_layer, no_mapping
 from dask_ctl.spec.traps import misreadings
 from dask_ctl.spec.values import is_placeholder
 

@@ -13,7 +13,17 @@ _WORDS: Final = re.compile(
     r"(^|_)(pwd|pw|secrets?|tokens?|credentials?|auth|authorization|cookies?|apikey|passcode"
     r"|[a-z]*(password|passwd|passphrase))(_|$)"
 )
-_KEYS: Final = ("api", "private", "access", "secret", "shared", "account", "encryption", "signing")
+_KEYS: Final = (
+    "api",
+    "client",
+    "private",
+    "access",
+    "secret",
+    "shared",
+    "account",
+    "encryption",
+    "signing",
+)
 _KEY: Final = re.compile(rf"(^|_)({'|'.join(_KEYS)})_?keys?(_|$)")
 # What tells where a secret is, how long it lasts or of what kind it is.
 _ABOUT: Final = re.compile(
@@ -33,6 +43,7 @@ _PEM: Final = re.compile(
 _PLACEHOLDER: Final = re.compile(r"\$\{(?:env:\w+|text:\w+|import:[\w.:]+)\}|\$\w+|\$\{\w+\}")
 _DEFAULT: Final = re.compile(r"(\$\{(?:env|text):\w+:-).*\}", re.DOTALL)
 _METHODS: Final = ("basic", "bearer", "digest", "jupyterhub", "kerberos")  # auth: kerberos
+_IDENTITY: Final = frozenset({"user", "username", "login", "email"})  # beside a secret, not one
 _SHORTEST: Final = 4  # a secret of fewer characters would be found in ordinary words
 
 
@@ -108,7 +119,7 @@ def scrubbed(text: str, known: Iterator[str] | list[str]) -> str:
 def _named(value: Mapping[Any, Any], above: object) -> Iterator[tuple[Any, object, Any]]:
     """Each part of a mapping, with what it is called: by its key, or by what is above it."""
     for name, part in value.items():
-        called = above if looks_secret(above) else name
+        called = above if looks_secret(above) and name not in _IDENTITY else name
         if name == "value" and looks_secret(value.get("name")):
             called = value["name"]  # as Kubernetes writes variables: {name: TOKEN, value: x}
         yield name, called, part

@@ -100,6 +100,12 @@ def check_layer(layer: Located, *, in_file: bool) -> Located:
     return replace(layer, value=parts)
 
 
+def no_mapping(part: Located, key: str, remedy: str) -> InvalidSpecError:
+    """The error of something else where a mapping is meant."""
+    problem = f"must be a mapping, not {kind(part.value)}"
+    return InvalidSpecError(problem, remedy=remedy, origin=part.origin, key=key)
+
+
 def refuse_foreign(keys: Collection[object], origin: Origin | str) -> None:
     """Refuse what is plainly the file of another tool.
 

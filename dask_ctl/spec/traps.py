@@ -25,7 +25,7 @@ def misread(written: str, value: Any) -> bool:
     [True, True, True, False]
     """
     if isinstance(value, bool):
-        return written.lower() not in ("true", "false")
+        return written.lower() in ("on", "off")  # a switch's position; yes and no look boolean
     if isinstance(value, int):
         return written.lstrip("+") != str(value) and not _PREFIXED.match(written)
     if isinstance(value, float):

@@ -21,7 +21,7 @@ SPEC = "version: 1\nmodule: mod\nclass: One\nkwargs:\n  x: {}\n"
         ("12:00:00", "the number 43200"),
         ("1:30.5", "the number 90.5"),
         ("on", "true"),
-        ("No", "false"),
+        ("Off", "false"),
         ("3.10", "the number 3.1"),
         ("1.20", "the number 1.2"),
         ("2024_01", "the number 202401"),
@@ -43,6 +43,8 @@ def test_traps(isolated: Path, written: str, read: str) -> None:
     "written",
     [
         "true",
+        "yes",
+        "No",
         "False",
         "null",
         "~",
