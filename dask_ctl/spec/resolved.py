@@ -12,8 +12,8 @@ import yaml
 
 from dask_ctl.exceptions import Problem
 from dask_ctl.spec.keys import KEYS, ClusterSpec, build
-from dask_ctl.spec.located import KeyPath, Located, Origin, Source, dotted
-from dask_ctl.spec.secrets import looks_secret, masked
+from dask_ctl.spec.located import Located, Origin, Source, dotted
+from dask_ctl.spec.secrets import masked
 from dask_ctl.spec.shape import check_layer
 from dask_ctl.spec.values import expand
 
@@ -110,9 +110,11 @@ class ResolvedSpec:
         """The spec as lines of YAML, each with the origin of what it says, if it says any."""
         if "version" not in self.tree.value:
             yield f"version: {self.spec.version}", None  # an inline spec need not say it
-        ordered = {key: self.tree.value[key] for key in KEYS if key in self.tree.value}
-        for key, part in ordered.items():
-            yield from _lines(part, (key,), 0, show_secrets=show_secrets)
+        plain = self.tree.plain()
+        shown = plain if show_secrets else masked(plain)
+        for key in KEYS:
+            if key in self.tree.value:
+                yield from _lines(self.tree.value[key], shown[key], key, 0)
 
     def shadowed(self) -> Iterator[Problem]:
         """Warnings of files that a variable of the environment puts aside."""
@@ -186,17 +188,16 @@ def _with_text_keys(value: Any) -> Any:
 
 
 def _lines(
-    part: Located, path: KeyPath, depth: int, *, show_secrets: bool
+    part: Located, shown: Any, key: object, depth: int
 ) -> Iterator[tuple[str, Origin | None]]:
-    indent = "  " * depth
+    """The lines of what is shown of a part, with the origins that the part knows."""
+    head = f"{'  ' * depth}{_yaml(key)}:"
     if isinstance(part.value, dict) and part.value:
-        yield f"{indent}{_yaml(path[-1])}:", None
+        yield head, None
         for name, value in part.value.items():
-            yield from _lines(value, (*path, name), depth + 1, show_secrets=show_secrets)
-        return
-    secret = next((name for name in path if looks_secret(name)), None)
-    plain = part.plain() if show_secrets else masked(part.plain(), secret)
-    yield f"{indent}{_yaml(path[-1])}: {_yaml(plain)}", part.origin
+            yield from _lines(value, shown[name], name, depth + 1)
+    else:
+        yield f"{head} {_yaml(shown)}", part.origin
 
 
 def _yaml(value: Any) -> str:
