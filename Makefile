@@ -31,8 +31,8 @@ test-consumers: $(CONSUMERS_VENV)/.test
 	$(CONSUMERS_VENV)/bin/python -m pytest tests/consumers $(PYTEST_ARGS)
 
 # What these look at does not depend on the version of dask.
-APART_FROM_DASK := backends consumers faults cli/test_completion.py hosts/test_record.py test_packaging.py \
-	test_schedulers.py test_userfile.py
+APART_FROM_DASK := backends consumers faults cli/test_completion.py hosts/test_record.py \
+	test_packaging.py test_platform.py test_schedulers.py
 test-floor: $(FLOOR_VENV)/.test-$(FLOOR)
 	$(FLOOR_VENV)/bin/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_DASK)) \
 		--ignore-glob='*notebook*' $(PYTEST_ARGS)

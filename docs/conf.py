@@ -37,7 +37,6 @@ html_theme = "alabaster"
 html_title = "dask_ctl"
 html_show_sourcelink = False
 html_static_path = ["_static"]
-html_extra_path = ["../dask_ctl/schemas"]
 html_css_files = ["page.css"]
 html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
 html_theme_options = {

@@ -1,27 +1,26 @@
-"""Two directives that write the reference from the code.
+"""Two directives that write the reference from the code, and the schemas beside it.
 
-``spec-keys`` lists the keys of a spec, from `dask_ctl.spec`; ``configuration-keys`` the keys of
-the `ctl` namespace, from the comments of ``dask_ctl.yaml``.
+``spec-keys`` lists the keys of a spec, from the table in `dask_ctl.spec.keys`;
+``configuration-keys`` the keys of the `ctl` namespace, from the comments of ``dask_ctl.yaml``.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
-from numpydoc.docscrape import NumpyDocString
 
-from dask_ctl.spec import keys as spec
+from dask_ctl.spec import schema
 from dask_ctl.spec.defaults import NAMESPACE, defaults_path
-
-# As a file has them, not as the frozen spec does.
-_TYPES = {"tuple": "list"}
+from dask_ctl.spec.keys import TABLE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,20 +35,11 @@ class Key:
 
 def spec_keys() -> Iterator[Key]:
     """The keys of a spec, in the order in which messages name them."""
-    fields = {field.name: field for field in dataclasses.fields(spec.ClusterSpec)}
-    documented = {
-        part.name: part for part in NumpyDocString(spec.ClusterSpec.__doc__)["Parameters"]
-    }
-    for key in spec.KEYS:
-        name = "class_" if key == "class" else key
-        part = documented[name]  # a key that nobody describes fails the build
-        text = " ".join(part.desc).split("; ``class``")[0].rstrip(".") + "."
-        yield Key(
-            key,
-            _TYPES.get(kind := part.type.removesuffix(", optional"), kind),
-            _default(key, fields[name]),
-            text,
-        )
+    for key in TABLE:
+        default = "required" if key.default is ... else json.dumps(key.default)
+        if key.name == "version":
+            default = "required in a file"
+        yield Key(key.name, key.type, default, key.description)
 
 
 def configuration_keys() -> Iterator[Key]:
@@ -69,16 +59,6 @@ def configuration_keys() -> Iterator[Key]:
 def _literals(text: str) -> str:
     """Single backticks of a comment to those of reStructuredText."""
     return re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", text)
-
-
-def _default(key: str, field: dataclasses.Field[Any]) -> str:
-    if key == "version":
-        return "required in a file"
-    if field.default_factory is not dataclasses.MISSING:
-        return "{}"
-    if field.default is dataclasses.MISSING:
-        return "required"
-    return {(): "[]", None: "null"}.get(field.default, str(field.default))
 
 
 class KeyList(Directive):
@@ -121,8 +101,17 @@ class ConfigurationKeys(KeyList):
         return configuration_keys()
 
 
+def write_schemas(app: Any, failed: Exception | None) -> None:
+    """Put what ``dask cluster spec schema`` prints beside the pages."""
+    if failed is None and app.builder.name == "html":
+        folder = Path(app.outdir)
+        (folder / "dask-cluster.json").write_text(schema.dump(schema.spec_schema()))
+        (folder / "ctl.json").write_text(schema.dump(schema.namespace_schema()))
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Register the directives with Sphinx."""
     app.add_directive("spec-keys", SpecKeys)
     app.add_directive("configuration-keys", ConfigurationKeys)
+    app.connect("build-finished", write_schemas)
     return {"parallel_read_safe": True}

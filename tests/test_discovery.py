@@ -16,6 +16,7 @@ from typing import Any
 
 import dask.config
 import pytest
+import yaml
 
 from dask_ctl import (
     DiscoveryError,
@@ -313,10 +314,10 @@ def test_methods_are_listed_unimported(packages: Path, shell: Python) -> None:
 def test_disabled_is_not_imported(
     packages: Path, shell: Python, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From `disable` to `enable` a method is not imported, by no command; the file is as before."""
+    """From `disable` to `enable` a method is not imported, by no command; the user's file stays."""
     imported = install(packages, "good", GOOD)
     other = install(packages, "other", GOOD)
-    config = Path.home() / ".config" / "dask" / "mine.yaml"
+    config = Path.home() / ".config" / "dask" / "a.yaml"
     config.parent.mkdir(parents=True)
     before = "ctl:\n  # those that take too long\n  disable-discovery:\n"
     kept = dask.config.get("ctl.disable-discovery")
@@ -325,7 +326,11 @@ def test_disabled_is_not_imported(
     monkeypatch.delenv("DASK_CTL__DISABLE_DISCOVERY")
     monkeypatch.delenv("DASK_CTL__DISCOVERY__TIMEOUT")
     done = shell("discovery", "disable", "good")
-    assert (done.stdout, done.stderr, done.returncode) == ("", f"Wrote {config}.\n", 0)
+    assert (done.stdout, done.stderr, done.returncode) == (
+        "",
+        f"Wrote {config.with_name('dask-ctl.yaml')}.\n",
+        0,
+    )
     for command in (["list"], ["list", "good"], ["show", "one"], ["discovery", "list"]):
         shell(*command)
     assert not imported.exists()
@@ -351,7 +356,7 @@ def test_unknown_method(packages: Path, shell: Python, command: list[str]) -> No
     done = shell(*command, "goood")
     assert (done.stdout, done.returncode) == ("", 4)
     assert done.stderr == ("Error: there is no discovery method 'goood'; did you mean 'good'?\n")
-    assert not (Path.home() / ".config" / "dask" / "ctl.yaml").exists()
+    assert not (Path.home() / ".config" / "dask" / "dask-ctl.yaml").exists()
 
 
 def test_one_that_is_no_longer_installed_can_be_enabled(
@@ -359,24 +364,25 @@ def test_one_that_is_no_longer_installed_can_be_enabled(
 ) -> None:
     """Otherwise its name would stay in the file for ever."""
     monkeypatch.delenv("DASK_CTL__DISABLE_DISCOVERY")
-    config = Path.home() / ".config" / "dask" / "ctl.yaml"
+    config = Path.home() / ".config" / "dask" / "dask-ctl.yaml"
     config.parent.mkdir(parents=True)
     config.write_text("ctl:\n  disable-discovery: [gone]\n")
     done = shell("discovery", "enable", "gone")
-    assert (done.returncode, config.read_text()) == (0, "ctl:\n  disable-discovery: []\n"), done
+    assert done.returncode == 0, done
+    assert yaml.safe_load(config.read_text()) == {"ctl": {"disable-discovery": []}}
 
 
 def test_a_variable_that_goes_before_the_file(packages: Path, shell: Python) -> None:
     """The file is written, and the variable that makes it of no use is named."""
     install(packages, "good", GOOD)
     done = shell("discovery", "disable", "good", DASK_CTL__DISABLE_DISCOVERY="[]")
-    config = Path.home() / ".config" / "dask" / "ctl.yaml"
+    config = Path.home() / ".config" / "dask" / "dask-ctl.yaml"
     assert done.returncode == 4
     assert done.stderr == (
         f"Error: ctl.disable-discovery: {config} says it now, but something that goes before that "
         "file says otherwise; change it there: see DASK_CTL__DISABLE_DISCOVERY and DASK_CONFIG\n"
     )
-    assert config.read_text() == 'ctl:\n  disable-discovery: ["good"]\n'
+    assert yaml.safe_load(config.read_text()) == {"ctl": {"disable-discovery": ["good"]}}
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from types import ModuleType
 import pytest
 
 from dask_ctl import exceptions
-from tests.bad_specs import BAD_SPECS, BadSpec
 from tests.conftest import ROOT
+from tests.spec.bad_specs import BAD_SPECS, BadSpec
 
 PAGE = (ROOT / "docs" / "messages.md").read_text()
 PACKAGE = ROOT / "dask_ctl"

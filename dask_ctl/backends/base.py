@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Literal, Protocol
 from dask_ctl import _private
 from dask_ctl.backends import signature
 from dask_ctl.exceptions import BackendError, Problem
-from dask_ctl.spec.resolved import looks_secret
+from dask_ctl.spec.secrets import looks_secret
 
 _PROTOCOLS: Final = ("tcp", "tls", "ucx", "ucxx", "ws", "wss")
 # The variables of dask's configuration, by the attributes of a `distributed.Security`.

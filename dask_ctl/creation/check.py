@@ -19,10 +19,10 @@ from dask_ctl.exceptions import (
     explain,
     text_of,
 )
-from dask_ctl.spec.keys import check_layer
 from dask_ctl.spec.located import KeyPath, Located
 from dask_ctl.spec.resolve import resolve
 from dask_ctl.spec.resolved import ResolvedSpec
+from dask_ctl.spec.shape import check_layer
 from dask_ctl.spec.values import expand
 
 

@@ -65,7 +65,8 @@ def makes_clusters(target: Any) -> bool:
     """Whether calling `target` makes a cluster, as far as can be told without calling it."""
     if inspect.isclass(target):
         return _is_cluster_class(target) or room_of(target).is_runner
-    if not inspect.isroutine(target) or getattr(target, "__module__", None) == "dask_ctl.lifecycle":
+    ours = str(getattr(target, "__module__", "")).startswith("dask_ctl.lifecycle")
+    if ours or not inspect.isroutine(target):
         return False
     try:
         if "asynchronous" in inspect.signature(target).parameters:

@@ -11,10 +11,12 @@ from typing import Any
 import dask.config
 
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlError, InvalidSpecError
+from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.document import parse, read
 from dask_ctl.spec.located import Located, Origin, Source
+from dask_ctl.spec.packaged import packaged_specs
 from dask_ctl.spec.places import ENDINGS, FILE_NAME, Places
-from dask_ctl.spec.resolve import Configuration, resolve
+from dask_ctl.spec.resolve import resolve
 from dask_ctl.spec.resolved import ResolvedSpec
 
 
@@ -55,7 +57,7 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """All specs of the configuration and of the three places, those in force marked."""
+    """All specs of the configuration, the three places and packages, those in force marked."""
     configuration, places = Configuration.here(), Places.here()
     try:
         current = resolve(configuration=configuration, places=places)
@@ -77,17 +79,14 @@ def places_looked_at() -> list[tuple[str, bool]]:
 
 
 def _names(configuration: Configuration, places: Places) -> Iterator[tuple[str, Origin]]:
-    for found, whole in configuration.at("cluster-specs"):
-        if isinstance(found.value, dict):
-            for name, part in found.value.items():
-                yield str(name), part.origin
-        if whole:
-            break
+    yield from configuration.names()
     for folder in places.folders:
         for path in _spec_files(folder):
             implicit = path.name == FILE_NAME
             name = path.name if implicit else path.stem
             yield name, Origin(Source.FILE, places.show(path))
+    for packaged in packaged_specs():
+        yield packaged.name, packaged.origin
 
 
 def _spec_files(folder: Path) -> Iterator[Path]:

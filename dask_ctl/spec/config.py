@@ -7,22 +7,23 @@ So the sources are read one by one, and the tree only tells what was set in code
 
 from __future__ import annotations
 
-import ast
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import dask.config
 
-from dask_ctl.exceptions import InvalidSpecError
-from dask_ctl.spec.defaults import AT_IMPORT, KEYS, NAMESPACE, Snapshot, value_at
+from dask_ctl.spec.defaults import AT_IMPORT, DEFAULTS, KEYS, NAMESPACE, Snapshot, value_at
 from dask_ctl.spec.document import parse_key, read
+from dask_ctl.spec.keys import is_set, names_target
 from dask_ctl.spec.located import Located, Origin, Source, locate, merge
+from dask_ctl.spec.shape import no_mapping
+from dask_ctl.spec.values import interpret
 
 _IN_CODE: Final = Origin(Source.SET, "dask.config.set")
+_BY_PACKAGES: Final = Origin(Source.CONFIG, "dask.config.update_defaults")
 _PREFIX: Final = "DASK_"
 _INHERITED: Final = "DASK_INTERNAL_INHERIT_CONFIG"
 
@@ -51,7 +52,7 @@ def collect(
     """
     env = os.environ if env is None else env
     paths = dask.config.paths if paths is None else paths
-    return [*_environment(env), *reversed(list(_files(paths)))]
+    return [*_environment(env), *reversed(list(_files(paths))), *_defaults()]
 
 
 def lookup(layer: Located, *path: str) -> Located | None:
@@ -61,6 +62,8 @@ def lookup(layer: Located, *path: str) -> Located | None:
         if not isinstance(here.value, dict):
             return None
         found = here.value.get(dask.config.canonical_name(part, here.value))
+        if found is None and here.folded:
+            found = here.value.get(part.lower().replace("-", "_"))
         if found is None:
             return None
         here = found
@@ -96,6 +99,19 @@ def _files(paths: Sequence[str]) -> Iterator[Located]:
             yield _as_namespace(layer)
 
 
+def _defaults() -> Iterator[Located]:
+    """What packages have given as defaults of theirs, but for our own; their null is no wish."""
+    for given in reversed(dask.config.defaults):
+        namespace = given.get(NAMESPACE)
+        if given is not DEFAULTS and namespace is not None:
+            layer = locate(namespace, _BY_PACKAGES)
+            if isinstance(layer.value, dict):
+                layer = replace(
+                    layer, value={k: part for k, part in layer.value.items() if is_set(part)}
+                )
+            yield _as_namespace(layer)
+
+
 def _yaml_files(paths: Sequence[str]) -> Iterator[str]:
     for path in paths:
         if os.path.isdir(path):
@@ -112,28 +128,22 @@ def _yaml_files(paths: Sequence[str]) -> Iterator[str]:
 
 def _as_namespace(layer: Located) -> Located:
     if not isinstance(layer.value, dict):
-        raise InvalidSpecError(
-            f"must be a mapping, not {layer.value!r}",
-            remedy=f"known keys: {', '.join(KEYS)}",
-            origin=layer.origin,
-            key=NAMESPACE,
-        )
+        raise no_mapping(layer, NAMESPACE, f"known keys: {', '.join(KEYS)}")
     return layer
 
 
 def _environment(env: Mapping[str, str]) -> Iterator[Located]:
     """The layers of the environment: deeper variables lie over shallower ones."""
     by_depth: dict[int, Located] = {}
-    for name in sorted(env):
-        if name == _INHERITED or not name.startswith(_PREFIX):
-            continue
+    for name in sorted(name for name in env if name.startswith(_PREFIX) and name != _INHERITED):
         path = name[len(_PREFIX) :].lower().replace("__", ".").split(".")
-        if path[0] != NAMESPACE:
+        # Of a whole key, an empty text means to a shell that it is unset.
+        if path[0] != NAMESPACE or (len(path) <= 2 and not env[name].strip()):  # noqa: PLR2004
             continue
         origin = Origin(Source.ENVIRONMENT, name)
         layer = locate(interpret(env[name], origin), origin)
         for part in reversed(path[1:]):
-            layer = Located({part: layer}, origin)
+            layer = Located({part: layer}, origin, folded=True)
         # Everything below `ctl.cluster-spec` is one layer, so that two variables for module
         # and class make a full spec.
         depth = min(len(path), 3)
@@ -147,35 +157,6 @@ def _environment(env: Mapping[str, str]) -> Iterator[Located]:
             # A whole tree with its defaults: its null is nobody's wish.
             given = {key: value for key, value in inherited.items() if value is not None}
             yield locate(given, Origin(Source.ENVIRONMENT, _INHERITED))
-
-
-def interpret(text: str, origin: Origin) -> Any:
-    """Read a variable as dask does, and JSON as well."""
-    try:
-        return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        pass
-    words = {"none": None, "null": None, "false": False, "true": True}
-    if text.lower() in words:
-        return words[text.lower()]
-    found = _json(text)
-    if found is None and text.lstrip().startswith("{"):
-        raise InvalidSpecError(
-            "is neither a mapping in Python syntax nor one in JSON",
-            remedy="check its quotes, commas and braces",
-            origin=origin,
-        )
-    return text if found is None else found
-
-
-def _json(text: str) -> Any:
-    """The mapping or list that a text holds, or None."""
-    if not text.lstrip().startswith(("{", "[")):
-        return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 @dataclass(frozen=True)
@@ -194,58 +175,106 @@ class Change:
     whole: bool
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """The `ctl` tree as dask's sources made it, from which to tell what code has set since.
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """What dask's configuration says in the `ctl` namespace.
 
     Parameters
     ----------
-    namespace : object
-        The very mapping in `dask.config.config`; a refresh makes another.
-    values : mapping
-        For each key the very object that stood there, if the sources gave it.
-    expected : mapping
-        For each key what the sources gave.
+    layers : tuple of Located
+        The environment and the YAML files, the highest precedence first.
+    set_in_code : mapping
+        For each key what code has changed.
     """
 
-    namespace: Any
-    values: Mapping[str, Any]
+    layers: tuple[Located, ...] = ()
+    set_in_code: Mapping[str, Change | None] = field(default_factory=dict)
+
+    @classmethod
+    def here(cls) -> Configuration:
+        """That of this process, read now."""
+        layers = collect()
+        return cls(layers=tuple(layers), set_in_code=changes_in_code(layers))
+
+    def at(self, key: str) -> Iterator[Located]:
+        """What each source gives at a key, from the highest; `whole` is what code gave whole."""
+        change = self.set_in_code.get(key)
+        if change is not None:
+            yield replace(change.layer, whole=change.whole)
+        for layer in self.layers:
+            found = lookup(layer, key)
+            if found is not None:
+                yield found
+
+    def named(self, name: str) -> Iterator[Located]:
+        """The same for one of the `cluster-specs`."""
+        for found in self.at("cluster-specs"):
+            if found.value is not None and not isinstance(found.value, dict):
+                raise no_mapping(found, "ctl.cluster-specs", "write NAME: {module: ..., ...}")
+            spec = lookup(found, name)
+            if spec is not None:
+                in_code = found.origin.source is Source.SET
+                full = in_code and isinstance(spec.value, dict) and names_target(spec)
+                yield replace(spec, whole=found.whole or full)
+            if found.whole or found.value is None:
+                return
+
+    def names(self) -> Iterator[tuple[str, Origin]]:
+        """The names of the `cluster-specs`, and where they stand."""
+        for found in self.at("cluster-specs"):
+            if isinstance(found.value, dict):
+                yield from ((str(name), part.origin) for name, part in found.value.items())
+            if found.whole or found.value is None:
+                return
+
+
+class Baseline(NamedTuple):
+    """The tree as dask's sources made it, from which to tell what code has set since.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The tree at a moment.
+    expected : mapping
+        For each key what the sources alone gave.
+    pure : frozenset of str
+        The keys at which nothing else stood at that moment.
+    """
+
+    snapshot: Snapshot
     expected: Mapping[str, Any]
+    pure: frozenset[str]
 
     @classmethod
     def of(cls, snapshot: Snapshot, layers: Sequence[Located]) -> Baseline:
-        """The baseline of a tree, `layers` being what the sources said then."""
-        values, expected = {}, {}
+        """The baseline of a snapshot, `layers` being what the sources say."""
+        expected: dict[str, Any] = {}
+        pure: set[str] = set()
+        made: list[Mapping[str, Any]] = []
         for key, copy in snapshot.copies.items():
-            candidates = _dask_merges(layers, key)
-            if any(_same(copy, candidate) for candidate in candidates):
-                values[key], expected[key] = snapshot.values[key], copy
+            given = [part for layer in layers if (part := lookup(layer, key)) is not None]
+            if len(given) <= 1 and _same(
+                copy, given[0].plain() if given else DEFAULTS[NAMESPACE][key]
+            ):
+                expected[key] = copy
+                pure.add(key)
+                continue
+            # What dask makes of several is its own business, and differs between its versions.
+            made = made or [dask_makes(snapshot.env), dask_makes(os.environ)]
+            candidates = [value_at(tree, key) for tree in made]
+            if any(_same(copy, each) for each in candidates) or _is_default(snapshot, key):
+                expected[key] = copy
+                pure.add(key)
             else:
-                expected[key] = candidates[0]
-        return cls(snapshot.namespace, values, expected)
+                expected[key] = candidates[-1]
+        return cls(snapshot, expected, frozenset(pure))
 
-    def change(self, tree: Mapping[str, Any], key: str, layers: Sequence[Located]) -> Change | None:
-        """What code has done to `key` since, or None.
-
-        Parameters
-        ----------
-        tree : mapping
-            `dask.config.config`.
-        key : str
-            One of `KEYS`.
-        layers : sequence of Located
-            What the sources say now, for a tree that dask has refreshed since.
-        """
-        now, expected = value_at(tree, key), self.expected[key]
-        same_object = False
-        if tree.get(NAMESPACE) is self.namespace:
-            if key in self.values:
-                same_object = now is self.values[key]
-                if not same_object:
-                    return Change(locate(now, _IN_CODE), whole=True)
-        else:
-            candidates = _dask_merges(layers, key)
-            expected = next((c for c in candidates if _same(now, c)), candidates[0])
+    def change(self, key: str) -> Change | None:
+        """What code has done to a key since, or None."""
+        now, expected = value_at(dask.config.config, key), self.expected[key]
+        untouched = key in self.pure and now is self.snapshot.values[key]
+        if key in self.pure and not untouched:
+            return Change(locate(now, _IN_CODE), whole=True)
         if _same(now, expected):
             return None
         if isinstance(now, Mapping) and isinstance(expected, Mapping):
@@ -253,58 +282,16 @@ class Baseline:
             # same keys and the same class say so.
             nested = _changed_leaves(now, expected)
             alike = all(now.get(part) == expected.get(part) for part in ("module", "class"))
-            if same_object or (alike and not nested.whole):
+            if untouched or (alike and not nested.whole):
                 return Change(nested, whole=False)
         return Change(locate(now, _IN_CODE), whole=True)
 
 
-def _dask_merges(layers: Sequence[Located], key: str) -> list[Any]:
-    """What dask's tree may hold at `key`: its merging has changed over the versions."""
-    given = [part.plain() for layer in layers if (part := lookup(layer, key)) is not None]
-    since: dict[str, Any] = {}  # 2026.3: from the highest down
-    for value in given:
-        dask.config.update(since, {key: value}, priority="old")
-    before: dict[str, Any] = {}  # 2026.1: from the lowest up
-    for value in reversed(given):
-        dask.config.update(before, {key: value})
-    return [since.get(key), before.get(key)]
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Equality of configuration: empty is null, `-` is `_`, and other objects are themselves."""
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        b = {str(key).replace("_", "-"): value for key, value in b.items()}
-        a = {str(key).replace("_", "-"): value for key, value in a.items()}
-        return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(_same, a, b))
-    if _is_empty(a) and _is_empty(b):
-        return True
-    if isinstance(a, str) and isinstance(b, (Mapping, list)) and _json(a) is not None:
-        return _same(_json(a), b)  # dask keeps a variable in JSON as it is
-    plain = isinstance(a, (str, bytes, int, float)) or type(a).__module__ == "datetime"
-    return a is b or (plain and type(a) is type(b) and repr(a) == repr(b))
-
-
-def _is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, Mapping) and not value)
-
-
-def _changed_leaves(now: Mapping[str, Any], expected: Mapping[str, Any]) -> Located:
-    """The leaves that differ; of a mapping that lost a key, which no nested set does, all."""
-    names = {key: dask.config.canonical_name(key, dict(expected)) for key in now}
-    if expected.keys() - set(names.values()):
-        return replace(locate(now, _IN_CODE), whole=True)
-    changed: dict[str, Located] = {}
-    for key, value in now.items():
-        before = expected.get(names[key])
-        if isinstance(value, Mapping) and isinstance(before, Mapping):
-            inner = _changed_leaves(value, before)
-            if inner.whole or inner.value:
-                changed[key] = inner
-        elif names[key] not in expected or not _same(value, before):
-            changed[key] = replace(locate(value, _IN_CODE), whole=True)
-    return Located(changed, _IN_CODE)
+def dask_makes(env: Mapping[str, str]) -> dict[str, Any]:
+    """The tree that dask makes of its defaults, its files and an environment."""
+    tree: dict[str, Any] = {}
+    dask.config.refresh(config=tree, env=env)
+    return tree
 
 
 def changes_in_code(layers: Sequence[Located]) -> dict[str, Change | None]:
@@ -316,13 +303,45 @@ def changes_in_code(layers: Sequence[Located]) -> dict[str, Change | None]:
         What the sources say now.
     """
     global _baseline  # noqa: PLW0603 -- what dask's tree is compared with, as that is global
-    tree = dask.config.config
     if _baseline is None:
-        _baseline = Baseline.of(AT_IMPORT, collect(env=AT_IMPORT.env))
-    changes = {key: _baseline.change(tree, key, layers) for key in KEYS}
-    if tree.get(NAMESPACE) is not _baseline.namespace:
+        _baseline = Baseline.of(AT_IMPORT, layers)
+    if dask.config.config.get(NAMESPACE) is not _baseline.snapshot.namespace:
         _baseline = Baseline.of(Snapshot.take(), layers)  # dask has read its sources again
-    return changes
+    return {key: _baseline.change(key) for key in KEYS}
 
 
 _baseline: Baseline | None = None
+
+
+def _is_default(snapshot: Snapshot, key: str) -> bool:
+    """Whether our default has just taken the place of what was there.
+
+    dask lets a mapping replace a text, and a null the default of a package that came before.
+    """
+    return snapshot is AT_IMPORT and _same(snapshot.copies[key], DEFAULTS[NAMESPACE][key])
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equality of configuration: 1 is not True, and other objects are themselves."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    plain = isinstance(a, (str, bytes, int, float)) or type(a).__module__ == "datetime"
+    return a is b or (plain and type(a) is type(b) and a == b)
+
+
+def _changed_leaves(now: Mapping[str, Any], expected: Mapping[str, Any]) -> Located:
+    """The leaves that differ; of a mapping that lost a key, which no nested set does, all."""
+    if expected.keys() - now.keys():
+        return replace(locate(now, _IN_CODE), whole=True)
+    changed: dict[str, Located] = {}
+    for key, value in now.items():
+        before = expected.get(key)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            inner = _changed_leaves(value, before)
+            if inner.whole or inner.value:
+                changed[key] = inner
+        elif key not in expected or not _same(value, before):
+            changed[key] = replace(locate(value, _IN_CODE), whole=True)
+    return Located(changed, _IN_CODE)

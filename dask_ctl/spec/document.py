@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import stat
 from collections.abc import Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError
-from dask_ctl.spec.located import MAX_DEPTH, Located, Origin, Source
+from dask_ctl.spec.located import (
+    MAX_DEPTH,
+    KeyPath,
+    Located,
+    Origin,
+    Source,
+    dotted,
+    require_writable,
+)
+from dask_ctl.spec.traps import misread
+from dask_ctl.spec.trust import distrust
 
 # libyaml where PyYAML was built with it: about ten times faster, and the same results.
 SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -24,7 +37,9 @@ _SEQ = "tag:yaml.org,2002:seq"
 _MERGE = "tag:yaml.org,2002:merge"
 
 
-def read(path: Path, max_bytes: int | None = MAX_BYTES) -> str:
+def read(
+    path: Path, max_bytes: int | None = MAX_BYTES, *, trusted: frozenset[int] | None = None
+) -> str:
     """Read a text file, if it is a regular one of a sane size.
 
     Parameters
@@ -33,29 +48,36 @@ def read(path: Path, max_bytes: int | None = MAX_BYTES) -> str:
         The file.
     max_bytes : int or None
         The largest size in bytes; None for no limit.
+    trusted : frozenset of int, optional
+        The user ids that the file may belong to, for one that nobody has named.
 
     Raises
     ------
     DaskClusterConfigNotFound
         If there is no such file.
     InvalidSpecError
-        If it cannot be read, is no regular file, is too large or is not UTF-8.
+        If it cannot be read, is no regular file, is too large, is not UTF-8 or not trusted.
     """
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise InvalidSpecError("is a directory", remedy="name the spec file in it", origin=path)
-        if not stat.S_ISREG(status.st_mode):
-            raise InvalidSpecError(
-                "is not a regular file", remedy="name a YAML or JSON file", origin=path
-            )
-        if max_bytes is not None and status.st_size > max_bytes:
-            raise InvalidSpecError(
-                f"has {status.st_size} bytes, more than the {max_bytes} that a spec may have",
-                remedy="is it the right file?",
-                origin=path,
-            )
-        return path.read_bytes().decode("utf-8-sig")
+        # The file that is looked at is the one that is read. A pipe must not be waited for.
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise _no_file(path)
+            if trusted is not None and (doubt := distrust(path, trusted, file.fileno())):
+                named = f"name it if you trust it: create_cluster({path.name!r})"
+                raise InvalidSpecError(
+                    f"{doubt.reason}, and a spec is code",
+                    remedy=f"{doubt.remedy}, or {named}" if doubt.remedy else named,
+                    origin=path,
+                )
+            if max_bytes is not None and status.st_size > max_bytes:
+                raise InvalidSpecError(
+                    f"has {status.st_size} bytes, more than the {max_bytes} that a spec may have",
+                    remedy="is it the right file?",
+                    origin=path,
+                )
+            return file.read().decode("utf-8-sig")
     except FileNotFoundError:
         raise DaskClusterConfigNotFound("does not exist", origin=path) from None
     except UnicodeDecodeError as error:
@@ -63,11 +85,19 @@ def read(path: Path, max_bytes: int | None = MAX_BYTES) -> str:
             f"is not UTF-8 (byte {error.start})", remedy="save it as UTF-8", origin=path
         ) from None
     except OSError as error:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise _no_file(path) from None  # a folder on Windows, a socket
         raise InvalidSpecError(
             f"cannot be read: {error.strerror or error}",
             remedy="check its permissions and links",
             origin=path,
         ) from None
+
+
+def _no_file(path: Path) -> InvalidSpecError:
+    if path.is_dir():
+        return InvalidSpecError("is a directory", remedy="name the spec file in it", origin=path)
+    return InvalidSpecError("is not a regular file", remedy="name a YAML or JSON file", origin=path)
 
 
 def parse(text: str, place: str, source: Source, via: Origin | None = None) -> Located:
@@ -100,9 +130,25 @@ def parse_key(text: str, key: str, place: str, source: Source) -> Located | None
     return _Parser(text, place, source, None).only(key)
 
 
+class _Level:
+    """A mapping or sequence that is being read, and where in it."""
+
+    def __init__(self, mapping: bool) -> None:
+        self.mapping, self.value_follows = mapping, False
+        self.at: Any = -1
+
+    def next(self, scalar: Any) -> None:
+        if not self.mapping:
+            self.at += 1
+        elif not self.value_follows:
+            self.at = scalar
+        self.value_follows = not self.value_follows
+
+
 class _Parser:
     def __init__(self, text: str, place: str, source: Source, via: Origin | None) -> None:
-        if place.endswith(".json"):
+        self.json = place.endswith(".json")
+        if self.json:
             # JSON may be indented with tabs, YAML may not. No JSON string spans lines.
             text = re.sub(r"^\t+", lambda tabs: "  " * len(tabs[0]), text, flags=re.MULTILINE)
         self.place, self.source, self.via = place, source, via
@@ -110,7 +156,8 @@ class _Parser:
         self.built: dict[int, Located | None] = {}
         self.sizes: dict[int, int] = {}
         try:
-            self._check_depth(text)
+            if _may_be_deep(text):
+                self._check_depth(text)
             self.loader = SafeLoader(text)
             self.root = self.loader.get_single_node()
         except yaml.MarkedYAMLError as error:
@@ -124,7 +171,7 @@ class _Parser:
     def whole(self) -> Located:
         if self.root is None:
             return Located(None, self._origin(None))
-        return self._build(self.root)
+        return self._build(self.root, ())
 
     def only(self, key: str) -> Located | None:
         if not isinstance(self.root, yaml.MappingNode):
@@ -135,104 +182,126 @@ class _Parser:
             if isinstance(name, yaml.ScalarNode) and name.value == key
         ]
         if len(found) > 1:
-            raise self._twice(found[0][0], found[1][0])
-        return self._build(found[0][1], found[0][0]) if found else None
+            raise self._twice(found[0][0], found[1][0], (key,))
+        return self._build(found[0][1], (key,), found[0][0]) if found else None
 
     def _check_depth(self, text: str) -> None:
         # The composer recurses, in C with libyaml, so a deep document must not reach it.
-        depth = 0
+        levels: list[_Level] = []
         for event in yaml.parse(text, Loader=SafeLoader):
-            if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-                depth += 1
-                if depth > MAX_DEPTH:
+            if isinstance(event, yaml.CollectionEndEvent):
+                levels.pop()
+            elif isinstance(event, yaml.NodeEvent):
+                if levels:
+                    levels[-1].next(getattr(event, "value", None))
+                if not isinstance(event, yaml.CollectionStartEvent):
+                    continue
+                if len(levels) == MAX_DEPTH:
                     raise self._error(
                         event.start_mark,
                         f"nested more than {MAX_DEPTH} levels deep",
                         "a spec is flat; is it the right file?",
+                        tuple(level.at for level in levels[:3]),
                     )
-            elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-                depth -= 1
+                levels.append(_Level(isinstance(event, yaml.MappingStartEvent)))
 
     def _origin(self, mark: Any) -> Origin:
         return Origin(self.source, self.place, mark.line + 1 if mark else None, self.via)
 
-    def _error(self, mark: Any, problem: str, remedy: str | None = None) -> InvalidSpecError:
+    def _error(
+        self, mark: Any, problem: str, remedy: str = "mend the file", path: KeyPath = ()
+    ) -> InvalidSpecError:
         return InvalidSpecError(
-            problem, remedy=remedy or "mend the file", origin=self._origin(mark)
+            problem, remedy=remedy, origin=self._origin(mark), key=dotted(path) or None
         )
 
-    def _twice(self, first: yaml.Node, second: yaml.Node) -> InvalidSpecError:
-        return InvalidSpecError(
-            f"given twice, in lines {first.start_mark.line + 1} and {second.start_mark.line + 1}",
-            remedy="keep one of the two",
-            origin=self._origin(second.start_mark),
-            key=str(second.value),
-        )
+    def _twice(self, first: yaml.Node, second: yaml.Node, path: KeyPath) -> InvalidSpecError:
+        lines = f"{first.start_mark.line + 1} and {second.start_mark.line + 1}"
+        problem = f"given twice, in lines {lines}"
+        return self._error(second.start_mark, problem, "keep one of the two", path)
 
-    def _build(self, node: yaml.Node, at: yaml.Node | None = None) -> Located:
+    def _build(self, node: yaml.Node, path: KeyPath, at: yaml.Node | None = None) -> Located:
         """Build a node; `at` is the key in front of it, whose line is the value's too."""
         if id(node) in self.built:
             known = self.built[id(node)]
             if known is None:
-                raise self._error(node.start_mark, "contains itself", "write the values out")
+                raise self._error(
+                    node.start_mark, "contains itself", "write the values out", path[:-1]
+                )
             return known
         self.built[id(node)] = None
+        origin = self._origin((at or node).start_mark)
         value: Any
+        written = None
         parts: list[Located] = []
         if isinstance(node, yaml.MappingNode) and node.tag == _MAP:
-            value = self._mapping(node)
+            value = self._mapping(node, path)
             parts = list(value.values())
         elif isinstance(node, yaml.SequenceNode) and node.tag == _SEQ:
-            value = parts = [self._build(part) for part in node.value]
+            value = parts = [self._build(part, (*path, i)) for i, part in enumerate(node.value)]
         else:
-            value = self._scalar(node)
-        sixties = isinstance(value, (int, float)) and ":" in node.value
-        built = Located(
-            value,
-            self._origin((at or node).start_mark),
-            written=node.value if sixties else None,
-        )
+            value = self._scalar(node, path)
+            require_writable(value, origin, dotted(path))
+            if not self.json and isinstance(node, yaml.ScalarNode) and not node.style:
+                written = node.value if misread(node.value, value) else None
+        built = Located(value, origin, written=written)
         size = 1 + sum(self.sizes[id(part)] for part in parts)
         if size > MAX_VALUES:
             raise self._error(
                 node.start_mark,
                 f"expands to more than {MAX_VALUES} values",
                 "do aliases repeat aliases?",
+                path,
             )
         self.built[id(node)], self.sizes[id(built)] = built, size
         return built
 
-    def _mapping(self, node: yaml.MappingNode) -> dict[Any, Located]:
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[Any, Located]:
         own: dict[Any, Located] = {}
         merged: dict[Any, Located] = {}
         seen: dict[Any, yaml.Node] = {}
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE:
-                for key, part in self._merged(value_node):
+                for key, part in self._merged(value_node, path):
                     merged.setdefault(key, part)  # the first of a list of mappings wins
                 continue
-            key = self._scalar(key_node)
+            key = self._scalar(key_node, path)
             if not isinstance(key, Hashable):
-                raise self._error(key_node.start_mark, "a key must be a plain value")
+                raise self._error(key_node.start_mark, "a key must be a plain value", path=path)
             if key in seen:
-                raise self._twice(seen[key], key_node)
+                raise self._twice(seen[key], key_node, (*path, str(key)))
             seen[key] = key_node
-            own[key] = self._build(value_node, key_node)
+            own[key] = self._build(value_node, (*path, str(key)), key_node)
         return {**merged, **own}
 
-    def _merged(self, node: yaml.Node) -> list[tuple[Any, Located]]:
-        built = self._build(node)
+    def _merged(self, node: yaml.Node, path: KeyPath) -> list[tuple[Any, Located]]:
+        built = self._build(node, (*path, "<<"))
         maps = built.value if isinstance(built.value, list) else [built]
         if not all(isinstance(part.value, dict) for part in maps):
-            raise self._error(node.start_mark, "'<<' takes a mapping, or a list of mappings")
+            problem = "'<<' takes a mapping, or a list of mappings"
+            raise self._error(node.start_mark, problem, path=path)
         return [pair for part in maps for pair in part.value.items()]
 
-    def _scalar(self, node: yaml.Node) -> Any:
+    def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         try:
+            if self.json and isinstance(node, yaml.ScalarNode) and not node.style:
+                with suppress(ValueError):
+                    return json.loads(node.value)  # 1e3 is a number there, text in YAML
             return self.loader.construct_object(node, deep=True)
         except yaml.MarkedYAMLError as error:
-            raise self._error(
-                error.problem_mark or node.start_mark, f"not valid YAML: {error.problem}"
-            ) from None
+            mark = error.problem_mark or node.start_mark
+            raise self._error(mark, f"not valid YAML: {error.problem}", path=path) from None
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-            raise self._error(node.start_mark, f"not a valid value: {error}") from None
+            problem = f"not a valid value: {error}"
+            raise self._error(node.start_mark, problem, path=path) from None
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether a text may be nested deeper than is allowed, as far as can be told at a glance.
+
+    A block begins at a column of its own, after blanks and the marks of sequences and keys, but
+    for a sequence at the column of its key. Others have a bracket each.
+    """
+    runs = re.findall(r"(?:^|[\r\x85\u2028\u2029])([ \t?:-]+)", text, re.MULTILINE)
+    indented = max(map(len, runs), default=0)
+    return 2 * (indented + 1) + text.count("[") + text.count("{") >= MAX_DEPTH

@@ -12,6 +12,7 @@ from dask_ctl.exceptions import InvalidSpecError
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 MAX_DEPTH = 100
+MAX_BITS = 1024  # more than any size, port or time needs
 
 
 class Source(IntEnum):
@@ -66,13 +67,15 @@ class Located:
 
     A mapping is a ``dict`` of `Located`, a sequence is a ``list`` of `Located`, anything else
     is the value itself. Where it is `whole`, a mapping takes the place of what it is laid over.
-    `written` is the text of a value that is not read as it looks.
+    Where it is `folded`, its keys come from the name of a variable, which tells neither case nor
+    hyphens. `written` is the text of a value that is not read as it looks.
     """
 
     value: Any
     origin: Origin
     whole: bool = False
     written: str | None = None
+    folded: bool = False
 
     def get(self, *path: str | int) -> Located | None:
         """What stands at `path`, or None."""
@@ -123,8 +126,11 @@ def locate(value: Any, origin: Origin, _depth: int = 0) -> Located:
     Raises
     ------
     InvalidSpecError
-        If the value is nested too deeply, for instance in itself.
+        If the value is nested too deeply, for instance in itself, or is a number too large to
+        be written.
     """
+    if isinstance(value, int):
+        require_writable(value, origin)
     if _depth > MAX_DEPTH:
         raise InvalidSpecError(
             f"nested more than {MAX_DEPTH} levels deep",
@@ -136,6 +142,17 @@ def locate(value: Any, origin: Origin, _depth: int = 0) -> Located:
     if isinstance(value, list):
         return Located([locate(v, origin, _depth + 1) for v in value], origin)
     return Located(value, origin)
+
+
+def require_writable(value: object, origin: Origin, key: str | None = None) -> None:
+    """Refuse an integer of more digits than Python writes: every message would fail."""
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise InvalidSpecError(
+            f"a number of more than {MAX_BITS} bits",
+            remedy="write it as text",
+            origin=origin,
+            key=key,
+        )
 
 
 def merge(lower: Located, upper: Located) -> Located:
@@ -151,9 +168,15 @@ def merge(lower: Located, upper: Located) -> Located:
     if upper.whole or not (isinstance(lower.value, dict) and isinstance(upper.value, dict)):
         return upper
     merged = dict(lower.value)
-    for key, part in upper.value.items():
+    alike = {_folded(key): key for key in reversed(merged)} if upper.folded else {}
+    for name, part in upper.value.items():
+        key = name if name in merged else alike.get(_folded(name), name)
         merged[key] = merge(merged[key], part) if key in merged else part
-    return Located(merged, upper.origin)
+    return Located(merged, upper.origin, folded=lower.folded)
+
+
+def _folded(name: object) -> object:
+    return name.casefold().replace("-", "_") if isinstance(name, str) else name
 
 
 def dotted(path: KeyPath) -> str:

@@ -4,20 +4,46 @@ from __future__ import annotations
 
 import os
 import re
-import stat
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError
+from dask_ctl.spec import trust
 from dask_ctl.spec.document import parse, read
-from dask_ctl.spec.keys import check_layer
+from dask_ctl.spec.keys import did_you_mean
 from dask_ctl.spec.located import Located, Origin, Source
+from dask_ctl.spec.packaged import PackagedSpec, packaged_specs
+from dask_ctl.spec.shape import check_layer, refuse_foreign, top_keys
 
 FILE_NAME: Final = "dask-cluster.yaml"
 ENDINGS: Final = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True)
+class SpecFile:
+    """A spec file that was found.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    place : str
+        What to call it in messages.
+    doubtful : bool
+        Whether it lies in the current directory and nobody has said that it is meant.
+    """
+
+    path: Path
+    place: str
+    doubtful: bool
+
+    @property
+    def origin(self) -> Origin:
+        """Where it stands."""
+        return Origin(Source.FILE, self.place)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +54,8 @@ class Places:
     ----------
     cwd : Path
         The current directory.
-    user : Path
-        The user's spec folder.
+    user : Path or None
+        The user's spec folder; None for a user who has no home.
     system : tuple of Path
         The system's spec folders.
     owners : frozenset of int
@@ -39,7 +65,7 @@ class Places:
     """
 
     cwd: Path
-    user: Path
+    user: Path | None
     system: tuple[Path, ...] = ()
     owners: frozenset[int] = frozenset()
     env: Mapping[str, str] = field(default_factory=dict)
@@ -49,31 +75,38 @@ class Places:
         """Those of this process."""
         import platformdirs
 
-        owners = set()
-        if hasattr(os, "getuid"):
-            owners = {os.getuid(), 0}
-            script = getattr(sys.modules.get("__main__"), "__file__", None)
-            if script and os.path.exists(script):
-                owners.add(os.stat(script).st_uid)
+        try:
+            user = Path(platformdirs.user_config_dir("dask-ctl", appauthor=False))
+        except (RuntimeError, KeyError):  # no HOME, and a user whom the system does not know
+            user = None
         site = platformdirs.site_config_dir("dask-ctl", appauthor=False, multipath=True)
         return cls(
             cwd=_cwd(),
-            user=Path(platformdirs.user_config_dir("dask-ctl", appauthor=False)),
+            user=user if user is not None and user.is_absolute() else None,
             system=tuple(map(Path, site.split(os.pathsep))),
-            owners=frozenset(owners),
+            owners=trust.owners(),
             env=os.environ,
         )
 
     @property
     def folders(self) -> tuple[Path, ...]:
         """All of them, in the order of the search."""
-        return (self.cwd, self.user, *self.system)
+        return (self.cwd, *((self.user,) if self.user else ()), *self.system)
 
     def show(self, path: Path) -> str:
         """A path as messages name it: short where it lies in the current directory."""
         return path.name if path.parent == self.cwd else str(path)
 
-    def find(self, text: str, asked_by: Origin) -> Path:
+    def implicit(self) -> Iterator[SpecFile]:
+        """The files that are found without being named, from the highest precedence."""
+        for folder in self.folders:
+            path = folder / FILE_NAME
+            if os.path.lexists(path):
+                yield SpecFile(path, self.show(path), folder == self.cwd)
+
+    def find(
+        self, text: str, asked_by: Origin, known: Iterable[str] = ()
+    ) -> SpecFile | PackagedSpec:
         """The file that a path or a name means.
 
         Parameters
@@ -82,66 +115,77 @@ class Places:
             A path, or the name of a spec file.
         asked_by : Origin
             What names it.
+        known : iterable of str
+            Other names that it may have been meant to be.
 
         Raises
         ------
         DaskClusterConfigNotFound
             If there is none in any of the places.
         """
-        if is_path(text):
-            path = Path(_expand(text, self.env))
-            names = [str(path)]
-        else:
-            names = [text + ending for ending in ENDINGS] + [text]
-        candidates = [
-            folder / name
-            for group in ([names] if is_path(text) else [names[:-1], names[-1:]])
-            for folder in self.folders
-            for name in group
-        ]
-        candidates = list(dict.fromkeys(candidates))
-        for candidate in candidates:
-            if os.path.lexists(candidate):
-                return candidate
-        what = f"spec file {text!r}" if is_path(text) else f"a spec named {text!r}"
-        places = "" if is_path(text) else "ctl.cluster-specs, "
+        path = is_path(text)
+        names = [_expand(text, self.env)] if path else [text + ending for ending in ENDINGS]
+        candidates = self._candidates(names)
+        # A path in the call itself is meant; one that is written elsewhere may meet any file.
+        meant = path and (asked_by.source is Source.ARGUMENT or os.path.isabs(names[0]))
+        found = self._first(candidates, meant)
+        packaged: dict[str, PackagedSpec] = {}
+        if found is None and not path:
+            packaged = {spec.name: spec for spec in packaged_specs()}
+            if text in packaged:
+                return packaged[text]
+            found = self._first(exactly := self._candidates([text]), meant)
+            candidates += exactly
+        if found is not None:
+            return found
+        what = f"spec file {text!r}" if path else f"a spec named {text!r}"
+        places = "" if path else "ctl.cluster-specs, "
+        near = did_you_mean(text, [*known, *packaged, *self._names(with_ending=path)])
         raise DaskClusterConfigNotFound(
             f"{what} does not exist (looked at {places}{', '.join(map(str, candidates))})",
-            remedy="create it, or name another",
+            remedy=near or "create it, or name another",
             origin=asked_by,
         )
 
-    def load(self, path: Path, asked_by: Origin | None) -> Located:
+    def _candidates(self, names: Sequence[str]) -> list[Path]:
+        return list(dict.fromkeys(folder / name for folder in self.folders for name in names))
+
+    def _first(self, candidates: Sequence[Path], meant: bool) -> SpecFile | None:
+        for path in candidates:
+            if os.path.lexists(path):
+                doubtful = not meant and path.is_relative_to(self.cwd) and not self._own(path)
+                return SpecFile(path, self.show(path), doubtful)
+        return None
+
+    def _own(self, path: Path) -> bool:
+        """Whether a file lies in a spec folder, which may be below the current directory."""
+        return any(path.is_relative_to(folder) for folder in self.folders if folder != self.cwd)
+
+    def _names(self, *, with_ending: bool) -> Iterator[str]:
+        for folder in self.folders:
+            with suppress(OSError):
+                for path in folder.iterdir():
+                    if path.suffix.lower() in ENDINGS:
+                        yield path.name if with_ending else path.stem
+
+    def load(self, file: SpecFile | PackagedSpec, asked_by: Origin | None) -> Located:
         """Read and check a spec file; `asked_by` named it, unless it was found by itself."""
-        shown = self.show(path)
+        shown = file.place
         try:
-            text = read(path)
+            if isinstance(file, PackagedSpec):
+                text = file.read()
+            else:
+                text = read(file.path, trusted=self.owners if file.doubtful else None)
         except (DaskClusterConfigNotFound, InvalidSpecError) as error:
             raise type(error).of(replace(error.problem, origin=shown)) from None
-        return check_layer(parse(text, shown, Source.FILE, asked_by), in_file=True)
-
-    def require_trust(self, path: Path) -> None:
-        """Refuse an implicit file that somebody else may have put there."""
-        if os.name != "posix":
-            return
         try:
-            status = path.stat()
-        except OSError:
-            return  # reading it says why
-        shown = self.show(path)
-        remedy = f"name it if you trust it: create_cluster({shown!r})"
-        if status.st_uid not in self.owners:
-            raise InvalidSpecError(
-                f"belongs to another user (uid {status.st_uid}), and a spec is code",
-                remedy=remedy,
-                origin=shown,
-            )
-        if status.st_mode & stat.S_IWOTH:
-            raise InvalidSpecError(
-                "is writable by everybody, and a spec is code",
-                remedy=f"chmod o-w {shown}, or {remedy}",
-                origin=shown,
-            )
+            tree = parse(text, shown, Source.FILE, asked_by)
+        except InvalidSpecError:
+            refuse_foreign(top_keys(text), shown)
+            raise
+        if isinstance(tree.value, dict):
+            refuse_foreign(tree.value, tree.origin)
+        return check_layer(tree, in_file=True)
 
 
 def is_path(text: str) -> bool:

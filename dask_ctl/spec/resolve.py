@@ -7,74 +7,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import Any, Final
 
 import dask.config
 
-from dask_ctl.exceptions import (
-    DaskClusterConfigNotFound,
-    InvalidSpecError,
-    Problem,
-)
-from dask_ctl.spec import config
+from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError, Problem
+from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.defaults import DEFAULTS, NAMESPACE
 from dask_ctl.spec.keys import (
     build,
-    check_layer,
     did_you_mean,
     is_set,
     keyword_names,
+    kind,
     names_target,
+    wrong,
 )
-from dask_ctl.spec.located import KeyPath, Located, Origin, Source, dotted, locate, merge
-from dask_ctl.spec.places import FILE_NAME, Places, is_path
+from dask_ctl.spec.located import Located, Origin, Source, locate, merge
+from dask_ctl.spec.places import FILE_NAME, Places, SpecFile, is_path
 from dask_ctl.spec.resolved import Overridden, ResolvedSpec
+from dask_ctl.spec.shape import check_layer, no_mapping
+from dask_ctl.spec.traps import misreadings
+from dask_ctl.spec.values import is_placeholder
 
 FALLBACK: Final = {"module": "dask.distributed", "class": "LocalCluster"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Configuration:
-    """What dask's configuration says in the `ctl` namespace.
-
-    Parameters
-    ----------
-    layers : tuple of Located
-        The environment and the YAML files, the highest precedence first.
-    set_in_code : mapping
-        For each key what code has changed.
-    """
-
-    layers: tuple[Located, ...] = ()
-    set_in_code: Mapping[str, config.Change | None] = field(default_factory=dict)
-
-    @classmethod
-    def here(cls) -> Configuration:
-        """That of this process, read now."""
-        layers = config.collect()
-        return cls(layers=tuple(layers), set_in_code=config.changes_in_code(layers))
-
-    def at(self, key: str) -> Iterator[tuple[Located, bool]]:
-        """What each source gives at a key, from the highest, and if code gave it whole."""
-        change = self.set_in_code.get(key)
-        if change is not None:
-            yield change.layer, change.whole
-        for layer in self.layers:
-            found = config.lookup(layer, key)
-            if found is not None:
-                yield found, False
-
-    def named(self, name: str) -> Iterator[tuple[Located, bool]]:
-        """The same for one of the `cluster-specs`."""
-        for found, replaced in self.at("cluster-specs"):
-            spec = config.lookup(found, name)
-            if spec is not None:
-                in_code = found.origin.source is Source.SET
-                yield spec, replaced or (in_code and {"module", "class"} <= spec.plain().keys())
-            if replaced:
-                return
 
 
 def resolve(
@@ -115,13 +73,20 @@ def resolve(
     return cascade.resolve(spec, Origin(Source.ARGUMENT, asked_by), overrides)
 
 
+class _Below(Enum):
+    """What a layer does to what is below it."""
+
+    ENDED = auto()  # nothing below it counts
+    MERGED = auto()  # the arguments of another class are dropped
+    KEPT = auto()  # it changes what it names and nothing else
+
+
 @dataclass(frozen=True)
 class _Layer:
-    """A checked part of the cascade, and how it treats what is below it."""
+    """A checked part of the cascade."""
 
     tree: Located
-    final: bool  # nothing below it counts
-    leaf_only: bool = False  # a nested set, which changes its leaf and nothing else
+    below: _Below
 
 
 class _Cascade:
@@ -137,74 +102,72 @@ class _Cascade:
         tree = self._with_cluster_kwargs(tree)
         for override in overrides:
             checked = check_layer(override, in_file=False)
-            tree = self._laid_over(tree, _Layer(checked, final=False, leaf_only=True))
+            tree = self._laid_over(tree, _Layer(checked, _Below.KEPT))
         return replace(
             ResolvedSpec.of(tree),
             overridden=tuple(self.overridden),
-            warnings=(*self._unknown_keys(), *self.warnings, *_yaml_traps(tree)),
+            warnings=(*self._unknown_keys(), *self.warnings, *misreadings(tree)),
         )
 
     # -- from the highest source to the lowest ------------------------------------------
 
     def _layers(self, argument: Any, asked_by: Origin) -> Iterator[_Layer]:
         sources = self._sources(argument, asked_by)
-        for source, in_code in sources:
-            layer = self._layer(source, in_code)
+        for source in sources:
+            layer = self._layer(source)
             if layer is None:
                 break
             yield layer
-            if layer.final:
-                self._note_lower(sources, layer.tree.origin)
+            if layer.below is _Below.ENDED:
+                by = layer.tree.origin.via or layer.tree.origin
+                for lower in sources:
+                    self._override(lower.origin, by, "replaced by a higher source")
                 return
         if self.fallback:
             tree = locate(FALLBACK, Origin(Source.FALLBACK, "local_fallback=True"))
-            yield _Layer(tree, final=True)
+            yield _Layer(tree, _Below.ENDED)
 
-    def _sources(self, argument: Any, asked_by: Origin) -> Iterator[tuple[Located, bool]]:
-        """What each source gives, from the highest, and whether it was given whole in code."""
+    def _sources(self, argument: Any, asked_by: Origin) -> Iterator[Located | SpecFile]:
+        """What each source gives, from the highest."""
         if argument is not None:
             plain = os.fspath(argument) if isinstance(argument, os.PathLike) else argument
             if isinstance(argument, os.PathLike) and not is_path(str(plain)):
                 plain = os.path.join(os.curdir, plain)
-            yield locate(plain, asked_by), True
+            yield replace(locate(plain, asked_by), whole=True)
         unset: Origin | None = None
-        for found, in_code in self.configuration.at("cluster-spec"):
+        for found in self.configuration.at("cluster-spec"):
             if unset is not None:
-                self.overridden.append(Overridden(found.origin, unset, "unset by null"))
+                self._override(found.origin, unset, "unset by null")
             elif found.value is None:
                 unset = found.origin
             else:
-                yield found, in_code
-        for place in self.places.folders:
-            path = place / FILE_NAME
-            if os.path.lexists(path):
-                yield Located(path, Origin(Source.FILE, self.places.show(path))), False
+                yield found
+        yield from self.places.implicit()
 
-    def _layer(self, source: Located, in_code: bool) -> _Layer | None:
+    def _layer(self, source: Located | SpecFile) -> _Layer | None:
         """Check what a source gives; None if it names a spec that falls back."""
-        if isinstance(source.value, Path):
-            if source.value.parent == self.places.cwd:
-                self.places.require_trust(source.value)
-            tree = self.places.load(source.value, None)
-            return _Layer(tree, final=names_target(tree))
+        if isinstance(source, SpecFile):
+            tree = self.places.load(source, None)
+            return _Layer(tree, _Below.ENDED if names_target(tree) else _Below.MERGED)
         if isinstance(source.value, str):
-            tree_or_none = self._named(source)
-            return None if tree_or_none is None else _Layer(tree_or_none, final=True)
+            named = self._named(source)
+            return None if named is None else _Layer(named, _Below.ENDED)
         if not isinstance(source.value, dict):
             raise InvalidSpecError(
-                f"must be a path, a name or a mapping, not {source.value!r}",
+                f"must be a path, a name or a mapping, not {kind(source.value)}",
                 remedy="see the documentation of specs",
                 origin=source.origin,
                 key=None if source.origin.source is Source.ARGUMENT else "ctl.cluster-spec",
             )
-        tree = check_layer(source, in_file=False)
-        leaf_only = tree.origin.source is Source.SET and not in_code
-        return _Layer(tree, final=in_code and names_target(tree), leaf_only=leaf_only)
+        return self._inline(source)
 
-    def _note_lower(self, sources: Iterator[tuple[Located, bool]], by: Origin) -> None:
-        by = by.via or by
-        for lower, _ in sources:
-            self.overridden.append(Overridden(lower.origin, by, "replaced by a higher source"))
+    def _inline(self, source: Located) -> _Layer:
+        """What a mapping is: code that gives it whole and full means it and nothing else."""
+        tree = replace(check_layer(source, in_file=False), whole=False)
+        if source.whole and names_target(tree):
+            return _Layer(tree, _Below.ENDED)
+        nested = source.origin.source is Source.SET and not source.whole
+        return _Layer(tree, _Below.KEPT if nested else _Below.MERGED)
 
     # -- from the lowest layer to the highest --------------------------------------------
 
@@ -221,38 +184,46 @@ class _Cascade:
     def _laid_over(self, lower: Located, layer: _Layer) -> Located:
         upper = layer.tree
         before, after = _target(lower), _target(merge(lower, upper))
-        if before not in (after, (None, None)) and not layer.leaf_only:
-            target = {k: v for k, v in lower.value.items() if k in ("module", "class")}
+        if layer.below is _Below.MERGED and before not in (after, (None, None)):
             dropped = [key for key in lower.value if key not in ("version", "module", "class")]
             reason = "another class, so its " + ", ".join(dropped) + " do not apply"
-            self.overridden.append(
-                Overridden(
-                    lower.origin, upper.origin, reason if dropped else "another class is named"
-                )
+            self._override(
+                lower.origin, upper.origin, reason if dropped else "another class is named"
             )
-            lower = Located(target, lower.origin)
+            lower = _without(lower, "version", *dropped)
         for key, other in (("scale", "adapt"), ("adapt", "scale")):
             if is_set(upper.value.get(key)) and is_set(lower.value.get(other)):
-                origin = lower.value[other].origin
-                self.overridden.append(
-                    Overridden(origin, upper.value[key].origin, f"'{other}' gives way to '{key}'")
+                by = upper.value[key].origin
+                self._override(lower.value[other].origin, by, f"'{other}' gives way to '{key}'")
+                lower = _without(lower, other)
+        for key, part in upper.value.items():
+            below = lower.get(key)
+            if isinstance(part.value, dict) and below and is_placeholder(below.value):
+                raise wrong(
+                    (key,),
+                    part.origin,
+                    f"cannot be laid over {below.value!r} ({below.origin})",
+                    "write the mapping out there",
                 )
-                lower = Located({k: v for k, v in lower.value.items() if k != other}, lower.origin)
         return merge(lower, upper)
 
     def _with_cluster_kwargs(self, tree: Located) -> Located:
         given: list[Located] = []
-        for found, in_code in self.configuration.at("cluster-kwargs"):
+        for found in self.configuration.at("cluster-kwargs"):
             if found.value is None:
                 break
             given.append(keyword_names("ctl.cluster-kwargs", found))
-            if in_code:
+            if found.whole:
                 break
         for layer in reversed(given):
-            over = Located({"kwargs": layer}, tree.origin)
+            over = Located({"kwargs": replace(layer, whole=False)}, tree.origin)
             checked = check_layer(over, in_file=False)
-            tree = Located(merge(tree, checked).value, tree.origin)
+            merged = self._laid_over(tree, _Layer(checked, _Below.KEPT))
+            tree = replace(merged, origin=tree.origin)
         return tree
+
+    def _override(self, origin: Origin, by: Origin, reason: str) -> None:
+        self.overridden.append(Overridden(origin, by, reason))
 
     # -- specs elsewhere -----------------------------------------------------------------
 
@@ -264,50 +235,42 @@ class _Cascade:
                 "is empty", remedy="name a spec, or unset it", origin=source.origin
             )
         try:
-            if not is_path(text):
-                inline = self._from_cluster_specs(text, source.origin)
-                if inline is not None:
-                    return inline
-            return self._complete(
-                self.places.load(self.places.find(text, source.origin), source.origin)
-            )
+            inline = None if is_path(text) else self._from_cluster_specs(text, source.origin)
+            if inline is not None:
+                return inline
+            known = [name for name, _ in self.configuration.names()]
+            file = self.places.find(text, source.origin, known)
+            return self._complete(self.places.load(file, source.origin))
         except DaskClusterConfigNotFound:
             if not self.fallback:
                 raise
-            self.warnings.append(
-                Problem(
-                    severity="warning",
-                    summary=f"{text!r} does not exist",
-                    remedy="using a LocalCluster instead",
-                    origin=source.origin,
-                )
+        missing = f"{text!r} does not exist"
+        self.warnings.append(
+            Problem(
+                severity="warning",
+                summary=missing,
+                remedy="using a LocalCluster instead",
+                origin=source.origin,
             )
-            self.overridden.append(
-                Overridden(
-                    source.origin,
-                    Origin(Source.FALLBACK, "local_fallback=True"),
-                    f"{text!r} does not exist",
-                )
-            )
-            return None
+        )
+        fallback = Origin(Source.FALLBACK, "local_fallback=True")
+        self._override(source.origin, fallback, missing)
+        return None
 
     def _from_cluster_specs(self, name: str, asked_by: Origin) -> Located | None:
         layers: list[_Layer] = []
-        for found, in_code in self.configuration.named(name):
+        for found in self.configuration.named(name):
             if found.value is None:
                 break
             via = _via(found, asked_by)
             if not isinstance(via.value, dict):
-                raise InvalidSpecError(
-                    f"must be a mapping, not {via.value!r}",
-                    remedy="write the spec inline, or name a file in ctl.cluster-spec",
-                    origin=via.origin,
-                    key=f"ctl.cluster-specs.{name}",
+                raise no_mapping(
+                    via,
+                    f"ctl.cluster-specs.{name}",
+                    "write the spec inline, or name a file in ctl.cluster-spec",
                 )
-            tree = check_layer(via, in_file=False)
-            final = in_code and names_target(tree)
-            layers.append(_Layer(tree, final=final))
-            if final:
+            layers.append(self._inline(via))
+            if layers[-1].below is _Below.ENDED:
                 break
         return self._complete(self._merged(layers)) if layers else None
 
@@ -344,20 +307,8 @@ class _Cascade:
                     )
 
 
-def _yaml_traps(tree: Located, path: KeyPath = ()) -> Iterator[Problem]:
-    """Values that YAML 1.1 reads as something else than what is written."""
-    if isinstance(tree.value, (dict, list)):
-        parts = tree.value.items() if isinstance(tree.value, dict) else enumerate(tree.value)
-        for key, part in parts:
-            yield from _yaml_traps(part, (*path, key))
-    elif tree.written is not None:
-        yield Problem(
-            severity="warning",
-            summary=f"YAML reads {tree.written} as the number {tree.value}",
-            remedy=f"write it in quotes: '{tree.written}'",
-            origin=tree.origin,
-            key=dotted(path),
-        )
+def _without(tree: Located, *keys: str) -> Located:
+    return replace(tree, value={k: part for k, part in tree.value.items() if k not in keys})
 
 
 def _target(tree: Located) -> tuple[Any, Any]:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import yaml
 
 from dask_ctl.exceptions import Problem
 from dask_ctl.spec.keys import KEYS, ClusterSpec, build
-from dask_ctl.spec.located import KeyPath, Located, Origin, Source, dotted
-
-MASK: Final = "***"
-_SECRET: Final = re.compile(r"password|passwd|token|secret|key", re.IGNORECASE)
+from dask_ctl.spec.located import Located, Origin, Source, dotted
+from dask_ctl.spec.secrets import masked
+from dask_ctl.spec.shape import check_layer
+from dask_ctl.spec.values import expand
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,24 @@ class ResolvedSpec:
         origins = MappingProxyType({dotted(path): part.origin for path, part in leaves})
         return cls(spec=build(tree), origins=origins, tree=tree)
 
+    def expanded(self, env: Mapping[str, str]) -> ResolvedSpec:
+        """The same with its placeholders replaced, and checked again.
+
+        Parameters
+        ----------
+        env : mapping
+            The environment.
+
+        Raises
+        ------
+        InvalidSpecError
+            If a placeholder is wrong, or gives a value of the wrong type.
+        BackendError
+            If what ``${import:...}`` names cannot be imported.
+        """
+        tree = check_layer(expand(self.tree, (), env), in_file=False)
+        return replace(ResolvedSpec.of(tree), overridden=self.overridden, warnings=self.warnings)
+
     def origin_of(self, *path: str | int) -> Origin:
         """Where the value at `path` came from, or the nearest thing above it."""
         return self.tree.origin_of(path)
@@ -93,9 +110,11 @@ class ResolvedSpec:
         """The spec as lines of YAML, each with the origin of what it says, if it says any."""
         if "version" not in self.tree.value:
             yield f"version: {self.spec.version}", None  # an inline spec need not say it
-        ordered = {key: self.tree.value[key] for key in KEYS if key in self.tree.value}
-        for key, part in ordered.items():
-            yield from _lines(part, (key,), 0, show_secrets=show_secrets)
+        plain = self.tree.plain()
+        shown = plain if show_secrets else masked(plain)
+        for key in KEYS:
+            if key in self.tree.value:
+                yield from _lines(self.tree.value[key], shown[key], key, 0)
 
     def shadowed(self) -> Iterator[Problem]:
         """Warnings of files that a variable of the environment puts aside."""
@@ -118,7 +137,7 @@ class ResolvedSpec:
         """
         spec = self.spec.as_dict()
         return {
-            "spec": spec if show_secrets else masked(spec),
+            "spec": _with_text_keys(spec if show_secrets else masked(spec)),
             "origins": {
                 key: {"source": origin.source.label, "where": origin.where}
                 for key, origin in self.origins.items()
@@ -159,39 +178,26 @@ def describe(origin: Origin) -> str:
     return text
 
 
-def looks_secret(key: object) -> bool:
-    """Whether a key's name suggests that its value is a secret."""
-    return isinstance(key, str) and bool(_SECRET.search(key))
-
-
-def masked(value: Any, key: object = None) -> Any:
-    """The value with everything that looks secret replaced; variables stay as written."""
-    if isinstance(value, Mapping):
-        return {
-            name: masked(part, name if looks_secret(name) else key) for name, part in value.items()
-        }
-    if isinstance(value, list):
-        return [masked(part, key) for part in value]
-    hidden = looks_secret(key) and value is not None and not _is_variable(value)
-    return MASK if hidden else value
-
-
-def _is_variable(value: Any) -> bool:
-    return isinstance(value, str) and bool(re.fullmatch(r"\$\{(env|import):[^}]*\}", value))
+def _with_text_keys(value: Any) -> Any:
+    """The same for JSON, whose keys are text; those of YAML may be dates."""
+    if isinstance(value, dict):
+        return {str(key): _with_text_keys(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_text_keys(part) for part in value]
+    return value
 
 
 def _lines(
-    part: Located, path: KeyPath, depth: int, *, show_secrets: bool
+    part: Located, shown: Any, key: object, depth: int
 ) -> Iterator[tuple[str, Origin | None]]:
-    indent = "  " * depth
+    """The lines of what is shown of a part, with the origins that the part knows."""
+    head = f"{'  ' * depth}{_yaml(key)}:"
     if isinstance(part.value, dict) and part.value:
-        yield f"{indent}{_yaml(path[-1])}:", None
+        yield head, None
         for name, value in part.value.items():
-            yield from _lines(value, (*path, name), depth + 1, show_secrets=show_secrets)
-        return
-    secret = next((name for name in path if looks_secret(name)), None)
-    plain = part.plain() if show_secrets else masked(part.plain(), secret)
-    yield f"{indent}{_yaml(path[-1])}: {_yaml(plain)}", part.origin
+            yield from _lines(value, shown[name], name, depth + 1)
+    else:
+        yield f"{head} {_yaml(shown)}", part.origin
 
 
 def _yaml(value: Any) -> str:

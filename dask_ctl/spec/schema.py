@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import keyword
 from typing import Any, Final
 
-from dask_ctl.spec.keys import DESCRIPTIONS, KEYS, VERSIONS
+from dask_ctl.spec.keys import BY_NAME, TABLE, schema_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -30,7 +29,6 @@ def spec_schema() -> dict[str, Any]:
 
 def namespace_schema() -> dict[str, Any]:
     """The schema of a YAML file of dask's configuration, as far as it concerns `ctl`."""
-    kwargs = _properties()["kwargs"]
     inline = _spec()
     return {
         "$schema": DIALECT,
@@ -51,7 +49,7 @@ def namespace_schema() -> dict[str, Any]:
                         "additionalProperties": {"anyOf": [inline, {"type": "null"}]},
                     },
                     "cluster-kwargs": {
-                        **kwargs,
+                        **schema_of(BY_NAME["kwargs"]),
                         "description": "Keyword arguments laid over those of every spec.",
                     },
                     "disable-discovery": {
@@ -86,22 +84,6 @@ def _spec() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "minProperties": 1,
-        "properties": _properties(),
+        "properties": {key.name: schema_of(key) for key in TABLE},
         "not": {"required": ["scale", "adapt"], **both},
     }
-
-
-def _properties() -> dict[str, Any]:
-    names = {"propertyNames": {"pattern": r"^[^\W\d-][\w-]*$", "not": {"enum": keyword.kwlist}}}
-    name = r"[^\W\d]\w*"
-    variable = r"\$\{(env|import):"
-    types: dict[str, dict[str, Any]] = {
-        "version": {"const": VERSIONS[0]} if len(VERSIONS) == 1 else {"enum": list(VERSIONS)},
-        "module": {"type": "string", "pattern": rf"^{name}(\.{name})*$|{variable}"},
-        "class": {"type": "string", "pattern": rf"^{name}$|{variable}"},
-        "args": {"type": ["array", "null"]},
-        "kwargs": {"type": ["object", "null"], **names, "properties": {"asynchronous": False}},
-        "scale": {"type": ["integer", "null"], "minimum": 0},
-        "adapt": {"type": ["object", "null"], **names},
-    }
-    return {key: {"description": DESCRIPTIONS[key], **types[key]} for key in KEYS}

@@ -1,19 +1,182 @@
-"""Whose code is run."""
+"""Whose files are obeyed: a spec is code, and so is a module that one names.
+
+What lies in the current directory may have been put there by anybody who can write to it. Such a
+file counts if it belongs to the user, to root or to the owner of the running script, and if not
+everybody can write to it, nor put another in its place. A group is trusted with what it may write,
+as git does. Windows has no such owners, and nothing is checked there.
+"""
 
 from __future__ import annotations
 
+import os
+import stat
+import struct
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, NamedTuple
+
+from dask_ctl.exceptions import InvalidSpecError
+
+_MAX_LINKS: Final = 40  # as Linux has it
+# A POSIX ACL as an attribute: a version, then entries of tag, permissions and id, all of them
+# little-endian (include/uapi/linux/posix_acl_xattr.h of Linux).
+_ACL: Final = "system.posix_acl_access"
+_ENTRY: Final = struct.Struct("<HHI")
+_USER, _MASK, _WRITE = 0x02, 0x10, 0x02
+
+
+def owners() -> frozenset[int]:
+    """The user ids that are trusted: this user's, root's, that of the running script's owner."""
+    if os.name != "posix":
+        return frozenset()
+    trusted = {os.getuid(), 0}
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    with suppress(OSError, TypeError):
+        trusted.add(os.stat(script).st_uid)  # type: ignore[arg-type]
+    return frozenset(trusted)
+
+
+class Doubt(NamedTuple):
+    """Why a file is not obeyed, and what makes it so."""
+
+    reason: str
+    remedy: str | None = None
+
+
+def distrust(path: Path, trusted: frozenset[int], descriptor: int | None = None) -> Doubt | None:
+    """Why a file is not to be obeyed, or None if it is.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder, which may be a link: both ends of it count.
+    trusted : frozenset of int
+        The user ids that are trusted.
+    descriptor : int, optional
+        The file as it was opened, which is what is then read.
+    """
+    if os.name != "posix":
+        return None
+    here = path
+    for _ in range(_MAX_LINKS):
+        status = os.lstat(here)
+        if status.st_uid not in trusted:
+            return Doubt(f"belongs to another user (uid {status.st_uid})")
+        folder = os.stat(here.parent)
+        if not folder.st_mode & stat.S_ISVTX and _others_write(here.parent, folder, trusted):
+            return Doubt("lies in a folder in which everybody can replace it", "chmod o-w .")
+        if not stat.S_ISLNK(status.st_mode):
+            break
+        here = here.parent / os.readlink(here)
+    if descriptor is not None:
+        opened = os.fstat(descriptor)
+        if (opened.st_dev, opened.st_ino) != (status.st_dev, status.st_ino):
+            return Doubt("was changed while it was read")
+    if status.st_mode & stat.S_IWOTH:
+        return Doubt("is writable by everybody", f"chmod o-w {path.name}")
+    if _others_write(here if descriptor is None else descriptor, status, trusted):
+        return Doubt("is writable by other users, by its ACL", f"setfacl -b {path.name}")
+    return None
 
 
 @contextmanager
 def code_from(folder: Path | None = None) -> Iterator[None]:
-    """Have modules be found in a folder, after everywhere else."""
-    path = str(folder or Path.cwd())
-    sys.path.append(path)
+    """Let modules be imported from a folder, after all other places and if they are trusted.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        By default the current directory.
+
+    Raises
+    ------
+    InvalidSpecError
+        If what is imported lies there and is not to be trusted.
+    """
+    try:
+        finder = _Finder(Path.cwd() if folder is None else folder)
+    except FileNotFoundError:  # the directory was deleted under us
+        yield
+        return
+    within = _Within(finder)
+    sys.meta_path.insert(0, within)
+    sys.meta_path.append(finder)
     try:
         yield
+    except ModuleNotFoundError as error:
+        if error.name not in finder.refused:
+            raise
+        raise finder.refused[error.name] from error
     finally:
-        sys.path.remove(path)
+        sys.meta_path.remove(within)
+        sys.meta_path.remove(finder)
+
+
+class _Finder:
+    """Finds in one folder what is found nowhere else."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.trusted = folder, owners()
+        self.packages: set[str] = set()  # that were found here
+        self.refused: dict[str | None, InvalidSpecError] = {}
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return self.found(name, [str(self.folder)], target) if path is None else None
+
+    def found(self, name: str, path: Sequence[str], target: Any) -> ModuleSpec | None:
+        """The module, unless somebody else may have written it or its compiled form."""
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is None:
+            return None
+        compiled = [spec.cached, os.path.dirname(spec.cached)] if spec.cached else []
+        for file in (spec.origin, *compiled, *(spec.submodule_search_locations or ())):
+            if file is None or not os.path.exists(file):
+                continue
+            if doubt := distrust(Path(file), self.trusted):
+                self.refused[name] = InvalidSpecError(
+                    f"{doubt.reason}, and a spec may name code",
+                    remedy="run in a folder of your own, or install the module",
+                    origin=file,
+                )
+                return None
+        self.packages.add(name)
+        return spec
+
+
+class _Within:
+    """Finds the modules of packages that a `_Finder` has found, so that they are looked at."""
+
+    def __init__(self, finder: _Finder) -> None:
+        self.finder = finder
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if path is None or name.rpartition(".")[0] not in self.finder.packages:
+            return None
+        spec = self.finder.found(name, path, target)
+        if spec is None and name in self.finder.refused:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return spec
+
+
+def _others_write(file: int | Path, status: os.stat_result, trusted: frozenset[int]) -> bool:
+    """Whether everybody, or a named user who is not trusted, may write."""
+    if status.st_mode & stat.S_IWOTH:
+        return True
+    try:
+        acl = os.getxattr(file, _ACL)
+    except (OSError, AttributeError):  # none, or none on this file system
+        return False
+    entries = list(_ENTRY.iter_unpack(acl[4:])) if len(acl) % _ENTRY.size == 4 else []  # noqa: PLR2004
+    mask = next((allowed for tag, allowed, _ in entries if tag == _MASK), _WRITE)
+    return any(
+        tag == _USER and allowed & mask & _WRITE and uid not in trusted
+        for tag, allowed, uid in entries
+    )

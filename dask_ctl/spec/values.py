@@ -1,23 +1,88 @@
-"""``${env:NAME}`` and ``${import:module:Name}`` in a spec, replaced when a cluster is made."""
+"""From text to value, by one rule: variables, ``--set``, and placeholders in a spec.
+
+A placeholder is ``${env:NAME}``, ``${text:NAME}`` or ``${import:module:Name}``; the first two may
+have a default, ``${env:NAME:-default}``, in which others may stand. They are replaced when a
+cluster is made. What a shell means by ``$NAME`` and ``${NAME:-x}`` is left to it.
+"""
 
 from __future__ import annotations
 
+import ast
 import importlib
+import json
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Final
 
 from dask_ctl.exceptions import BackendError, InvalidSpecError
-from dask_ctl.spec.located import KeyPath, Located, dotted
+from dask_ctl.spec.located import KeyPath, Located, Origin, dotted, locate
+from dask_ctl.spec.trust import code_from
 
-_ENV: Final = re.compile(r"\$\{env:(?:([A-Za-z_]\w*)(?::-([^}]*))?\}|[^}]*\}?)")
+_START: Final = re.compile(r"\$\{\s*(env|text|import)\s*:")
+_VARIABLE: Final = re.compile(r"\$\{(?:env|text):([A-Za-z_]\w*)(?::-(.*))?\}", re.DOTALL)
 _IMPORT: Final = re.compile(r"\$\{import:([\w.]+):([\w.]+)\}")
+_WORDS: Final = {"none": None, "null": None, "false": False, "true": True}
+
+
+def interpret(text: str, origin: Origin, key: str | None = None) -> Any:
+    """Read the text of a variable as dask does, and JSON as well.
+
+    Parameters
+    ----------
+    text : str
+        What it holds.
+    origin, key
+        Where it stands, for messages.
+
+    Raises
+    ------
+    InvalidSpecError
+        If it begins like a mapping and is none.
+
+    Examples
+    --------
+    >>> from dask_ctl.spec.located import Source
+    >>> here = Origin(Source.ENVIRONMENT, "X")
+    >>> [interpret(text, here) for text in ("2", "false", "a-b", '{"a": null}')]
+    [2, False, 'a-b', {'a': None}]
+    """
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        pass
+    if text.strip().lower() in _WORDS:
+        return _WORDS[text.strip().lower()]
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        if text.lstrip().startswith("["):
+            return text
+    raise InvalidSpecError(
+        "is neither a mapping in Python syntax nor one in JSON",
+        remedy="check its quotes, commas and braces",
+        origin=origin,
+        key=key,
+    )
+
+
+def is_placeholder(value: object) -> bool:
+    """Whether a value is one placeholder and nothing else, so that it may become anything."""
+    if not isinstance(value, str) or not (start := _START.match(value)):
+        return False
+    return _end(value, start.start()) == len(value)
+
+
+def has_placeholder(value: object) -> bool:
+    """Whether there is a placeholder in a value."""
+    return isinstance(value, str) and _START.search(value) is not None
 
 
 def expand(part: Located, path: KeyPath, env: Mapping[str, str]) -> Located:
-    """A part of a spec with its variables replaced; the origins stay.
+    """A part of a spec with its placeholders replaced; what they give stands where they stood.
 
     Parameters
     ----------
@@ -31,59 +96,125 @@ def expand(part: Located, path: KeyPath, env: Mapping[str, str]) -> Located:
     Raises
     ------
     InvalidSpecError
-        If a variable is not set and has no default, or is written wrongly.
+        If a variable is not set and has no default, or a placeholder is written wrongly.
     BackendError
         If what ``${import:...}`` names cannot be imported.
     """
     if isinstance(part.value, dict):
-        named = {key: expand(value, (*path, key), env) for key, value in part.value.items()}
-        return replace(part, value=named)
+        for key, value in part.value.items():
+            if has_placeholder(key):
+                raise InvalidSpecError(
+                    "is a key, and placeholders are replaced in values only",
+                    remedy="write the name out",
+                    origin=value.origin,
+                    key=dotted((*path, key)),
+                )
+        expanded = {key: expand(value, (*path, key), env) for key, value in part.value.items()}
+        return replace(part, value=expanded)
     if isinstance(part.value, list):
         return replace(part, value=[expand(v, (*path, i), env) for i, v in enumerate(part.value)])
-    if not isinstance(part.value, str) or "${" not in part.value:
+    if type(part.value) is tuple:
+        items = expand(locate(list(part.value), part.origin), path, env).plain()
+        return replace(part, value=tuple(items))
+    if not has_placeholder(part.value):
         return part
-    if "${import:" in part.value:
-        return replace(part, value=_imported(part, path))
-    text = _ENV.sub(lambda match: _variable(match, part, path, env), part.value)
-    return replace(part, value=text)
+    value = _Placeholders(part.origin, path, env).value(part.value)
+    return replace(locate(value, part.origin), written=None)
 
 
-def _variable(match: re.Match[str], part: Located, path: KeyPath, env: Mapping[str, str]) -> str:
-    name, default = match[1], match[2]
-    if name is None:
-        raise InvalidSpecError(
-            f"{match[0]!r} is not a variable",
-            remedy="write ${env:NAME} or ${env:NAME:-default}",
-            origin=part.origin,
-            key=dotted(path),
+@dataclass(frozen=True)
+class _Placeholders:
+    """What the placeholders of one text give."""
+
+    origin: Origin
+    path: KeyPath
+    env: Mapping[str, str]
+
+    def value(self, text: str) -> Any:
+        """The text as a value: an object, a variable read as such, or text with parts replaced."""
+        if not is_placeholder(text):
+            return self.text(text)
+        if text.startswith("${text:"):
+            return self.text(text)
+        if text.startswith("${import:"):
+            return self._imported(text)
+        given, default = self._variable(text)
+        if given is None and has_placeholder(default) and is_placeholder(default):
+            return self.value(default)
+        found = self.text(default) if given is None else given
+        return interpret(found, self.origin, dotted(self.path))
+
+    def text(self, text: str) -> str:
+        """The text with its variables replaced by theirs."""
+        return "".join(self._replaced(piece) for piece in self._pieces(text))
+
+    def _pieces(self, text: str) -> Iterator[str]:
+        end = 0
+        while start := _START.search(text, end):
+            yield text[end : start.start()]
+            closed = _end(text, start.start())
+            if closed is None:
+                raise self._no_variable(text[start.start() :])
+            end = closed
+            yield text[start.start() : end]
+        yield text[end:]
+
+    def _replaced(self, piece: str) -> str:
+        if not _START.match(piece):
+            return piece
+        if piece.startswith("${import:"):
+            raise self._no_object(piece)
+        given, default = self._variable(piece)
+        return self.text(default) if given is None else given
+
+    def _variable(self, piece: str) -> tuple[str | None, str]:
+        """What a variable holds, if it is set, and the text of its default."""
+        match = _VARIABLE.fullmatch(piece)
+        if match is None:
+            raise self._no_variable(piece)
+        name, default = match.groups()
+        if name not in self.env and default is None:
+            raise self._wrong(
+                f"the environment variable {name} is not set",
+                f"set it, or write {piece[:-1]}:-default}}",
+            )
+        return self.env.get(name), default or ""
+
+    def _imported(self, text: str) -> Any:
+        match = _IMPORT.fullmatch(text)
+        if match is None:
+            raise self._no_object(text)
+        try:
+            with code_from():
+                return reduce(getattr, match[2].split("."), importlib.import_module(match[1]))
+        except Exception as error:
+            raise BackendError(
+                f"{text} cannot be imported: {error}",
+                remedy="check the names, and install the package",
+                origin=self.origin,
+                key=dotted(self.path),
+            ) from error
+
+    def _no_variable(self, text: str) -> InvalidSpecError:
+        return self._wrong(
+            f"{text!r} is not a variable", "write ${env:NAME} or ${env:NAME:-default}"
         )
-    if name in env:
-        return env[name]
-    if default is None:
-        raise InvalidSpecError(
-            f"the environment variable {name} is not set",
-            remedy=f"set it, or write ${{env:{name}:-default}}",
-            origin=part.origin,
-            key=dotted(path),
+
+    def _no_object(self, text: str) -> InvalidSpecError:
+        return self._wrong(
+            f"{text!r} is not the name of an object",
+            "write ${import:package.module:Name}, and nothing around it",
         )
-    return default
+
+    def _wrong(self, problem: str, remedy: str) -> InvalidSpecError:
+        return InvalidSpecError(problem, remedy=remedy, origin=self.origin, key=dotted(self.path))
 
 
-def _imported(part: Located, path: KeyPath) -> Any:
-    match = _IMPORT.fullmatch(part.value)
-    if match is None:
-        raise InvalidSpecError(
-            f"{part.value!r} is not the name of an object",
-            remedy="write ${import:package.module:Name}, and nothing around it",
-            origin=part.origin,
-            key=dotted(path),
-        )
-    try:
-        return reduce(getattr, match[2].split("."), importlib.import_module(match[1]))
-    except Exception as error:
-        raise BackendError(
-            f"{part.value} cannot be imported: {error}",
-            remedy="check the names, and install the package",
-            origin=part.origin,
-            key=dotted(path),
-        ) from error
+def _end(text: str, start: int) -> int | None:
+    """Where the placeholder ends that begins at `start`, or None if it does not."""
+    depth = 0
+    for brace in re.compile(r"[{}]").finditer(text, start):
+        depth += 1 if brace[0] == "{" else -1
+        if depth == 0:
+            return brace.end()
+    return None

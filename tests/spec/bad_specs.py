@@ -15,6 +15,7 @@ OWN = (
     "name one, such as dask.distributed.LocalCluster; a function of your own says so by a "
     "parameter 'asynchronous' or its return annotation"
 )
+OTHER = "rename it, or name the spec that is meant: create_cluster('my-spec.yaml')"
 KNOWN = "known: version, module, class, args, kwargs, scale, adapt"
 
 
@@ -80,7 +81,7 @@ BAD_SPECS = [
     BadSpec(
         "unknown tag",
         GOOD + "args: [!!python/object:os.system x]\n",
-        "FILE:4: not valid YAML: could not determine a constructor for the tag "
+        "FILE:4: args.0: not valid YAML: could not determine a constructor for the tag "
         "'tag:yaml.org,2002:python/object:os.system'; mend the file",
     ),
     BadSpec(
@@ -91,12 +92,12 @@ BAD_SPECS = [
     BadSpec(
         "impossible date",
         GOOD + "args: [2026-13-45]\n",
-        "FILE:4: not a valid value: month must be in 1..12; mend the file",
+        "FILE:4: args.0: not a valid value: month must be in 1..12; mend the file",
     ),
     BadSpec(
         "impossible boolean",
         GOOD + "args: [!!bool maybe]\n",
-        "FILE:4: not a valid value: 'maybe'; mend the file",
+        "FILE:4: args.0: not a valid value: 'maybe'; mend the file",
     ),
     BadSpec(
         "not UTF-8", b"version: 1\nmodule: \xff\n", "FILE: is not UTF-8 (byte 19); save it as UTF-8"
@@ -110,7 +111,7 @@ BAD_SPECS = [
     BadSpec(
         "duplicate key",
         GOOD + "kwargs:\n  a: 1\n  b: 2\n  a: 3\n",
-        "FILE:7: a: given twice, in lines 5 and 7; keep one of the two",
+        "FILE:7: kwargs.a: given twice, in lines 5 and 7; keep one of the two",
     ),
     BadSpec(
         "duplicate key at the top",
@@ -120,29 +121,29 @@ BAD_SPECS = [
     BadSpec(
         "deep nesting",
         GOOD + "args: " + "[" * 200 + "]" * 200 + "\n",
-        "FILE:4: nested more than 100 levels deep; a spec is flat; is it the right file?",
+        "FILE:4: args.0.0: nested more than 100 levels deep; a spec is flat; is it the right file?",
     ),
     BadSpec(
         "contains itself",
         GOOD + "args: &a [*a]\n",
-        "FILE:4: contains itself; write the values out",
+        "FILE:4: args: contains itself; write the values out",
     ),
     BadSpec(
         "alias bomb",
         GOOD
         + "args:\n- &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
         + "".join(f"- &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdefg")),
-        "FILE:9: expands to more than 100000 values; do aliases repeat aliases?",
+        "FILE:9: args.4: expands to more than 100000 values; do aliases repeat aliases?",
     ),
     BadSpec(
         "merge of a string",
         GOOD + "kwargs:\n  <<: text\n",
-        "FILE:5: '<<' takes a mapping, or a list of mappings; mend the file",
+        "FILE:5: kwargs: '<<' takes a mapping, or a list of mappings; mend the file",
     ),
     BadSpec(
         "list as a key",
         GOOD + "kwargs:\n  ? [a]\n  : 1\n",
-        "FILE:5: a key must be a plain value; mend the file",
+        "FILE:5: kwargs: a key must be a plain value; mend the file",
     ),
     BadSpec(
         "too large",
@@ -179,7 +180,7 @@ BAD_SPECS = [
     BadSpec(
         "key in capitals",
         GOOD + "KWARGS: {}\n",
-        f"FILE:4: KWARGS: unknown key; {KNOWN}",
+        "FILE:4: KWARGS: unknown key; did you mean 'kwargs'?",
     ),
     BadSpec("unknown key", GOOD + "zzz: 1\n", f"FILE:4: zzz: unknown key; {KNOWN}"),
     BadSpec("number as a key", GOOD + "1: 1\n", f"FILE:4: 1: unknown key; {KNOWN}"),
@@ -301,14 +302,9 @@ BAD_SPECS = [
         "FILE:4: kwargs.1: a name must be a string, not a number; change the value",
     ),
     BadSpec(
-        "argument with a space",
-        GOOD + "kwargs:\n  n workers: 2\n",
-        "FILE:5: kwargs.n workers: cannot be the name of an argument; change the value",
-    ),
-    BadSpec(
-        "argument that is a keyword",
-        GOOD + "kwargs:\n  class: 2\n",
-        "FILE:5: kwargs.class: cannot be the name of an argument; change the value",
+        "argument without a name",
+        GOOD + "kwargs:\n  '': 2\n",
+        "FILE:5: kwargs.: a name must be a string, not empty; change the value",
     ),
     BadSpec(
         "argument in two spellings",
@@ -366,7 +362,7 @@ BAD_SPECS = [
     ),
     BadSpec(
         "missing argument",
-        "version: 1\nmodule: tests.bad_specs\nclass: needs_hosts\n",
+        "version: 1\nmodule: tests.spec.bad_specs\nclass: needs_hosts\n",
         "FILE:3: kwargs: needs_hosts needs hosts; add it under 'kwargs'",
         "made",
     ),
@@ -379,7 +375,8 @@ BAD_SPECS = [
     BadSpec(
         "scale of a fixed cluster",
         "version: 1\nmodule: dask.distributed\nclass: SSHCluster\nargs: [[a, b]]\nscale: 3\n",
-        "FILE:5: scale: dask.distributed.SSHCluster cannot scale; remove 'scale' from the spec",
+        "FILE:5: scale: dask.distributed.SSHCluster cannot scale: its clusters have a fixed size; "
+        "remove 'scale' from the spec",
         "made",
     ),
     target(
@@ -419,6 +416,57 @@ BAD_SPECS = [
     no_cluster("distributed", "deploy"),
     no_cluster("dask_ctl", "create_cluster"),
     BadSpec(
+        "argument with a space",
+        GOOD + "kwargs:\n  n workers: 2\n",
+        "FILE:5: kwargs.n workers: LocalCluster takes no such argument; did you mean 'n_workers'?",
+        "made",
+    ),
+    BadSpec(
+        "Kubernetes manifest",
+        "apiVersion: kubernetes.dask.org/v1\nkind: DaskCluster\nmetadata: {name: x}\n",
+        f"FILE:1: is a Kubernetes manifest, not a spec; {OTHER}",
+    ),
+    BadSpec(
+        "two Kubernetes manifests",
+        "apiVersion: v1\nkind: Service\n---\napiVersion: v1\nkind: Pod\n",
+        f"FILE: is a Kubernetes manifest, not a spec; {OTHER}",
+    ),
+    BadSpec(
+        "compose file",
+        'version: "3"\nservices:\n  scheduler: {image: dask}\n',
+        f"FILE:1: is a compose file, not a spec; {OTHER}",
+    ),
+    BadSpec(
+        "values of a chart",
+        "scheduler:\n  replicas: 1\nworker:\n  replicas: 3\n",
+        f"FILE:1: is the values of a Helm chart, not a spec; {OTHER}",
+    ),
+    BadSpec(
+        "number without end",
+        GOOD + f"kwargs:\n  n: 0x{'f' * 5000}\n",
+        "FILE:5: kwargs.n: a number of more than 1024 bits; write it as text",
+    ),
+    BadSpec(
+        "variable within a variable, not closed",
+        GOOD + "kwargs:\n  name: ${env:A:-${env:B}\n",
+        "FILE:5: kwargs.name: '${env:A:-${env:B}' is not a variable; write ${env:NAME} or "
+        "${env:NAME:-default}",
+        "made",
+    ),
+    BadSpec(
+        "variable as a name",
+        GOOD + "kwargs:\n  env: {'${env:HOME}': 1}\n",
+        "FILE:5: kwargs.env.${env:HOME}: is a key, and placeholders are replaced in values only; "
+        "write the name out",
+        "made",
+    ),
+    BadSpec(
+        "variable that is no number",
+        GOOD + "scale: ${env:NOT_SET_ANYWHERE:-many}\n",
+        "FILE:4: scale: must be a whole number of workers, not a string; change the value",
+        "made",
+    ),
+    BadSpec(
         "unset variable",
         GOOD + "kwargs:\n  host: ${env:NOT_SET_ANYWHERE}\n",
         "FILE:5: kwargs.host: the environment variable NOT_SET_ANYWHERE is not set; set it, or "
@@ -442,7 +490,7 @@ BAD_SPECS = [
     BadSpec(
         "import inside a string",
         GOOD + "kwargs:\n  host: 'x ${import:os:sep}'\n",
-        "FILE:5: kwargs.host: 'x ${import:os:sep}' is not the name of an object; write "
+        "FILE:5: kwargs.host: '${import:os:sep}' is not the name of an object; write "
         "${import:package.module:Name}, and nothing around it",
         "made",
     ),

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from dask_ctl import create_cluster, resolve_spec
 from dask_ctl.cli import cluster
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlError, InvalidSpecError
-from tests.bad_specs import BAD_SPECS, GOOD, BadSpec
+from tests.spec.bad_specs import BAD_SPECS, GOOD, BadSpec
 
 
 def write(path: Path, text: str | bytes) -> Path:

@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dask_ctl.exceptions import DaskCtlError
-from dask_ctl.spec.config import Change
+from dask_ctl.spec.config import Change, Configuration
 from dask_ctl.spec.document import parse
 from dask_ctl.spec.keys import KEYS
 from dask_ctl.spec.located import Origin, Source, locate
 from dask_ctl.spec.places import Places
-from dask_ctl.spec.resolve import Configuration, resolve
+from dask_ctl.spec.resolve import resolve
 
 TIMES = int(os.environ.get("DASK_CTL_TEST_EXAMPLES", "1"))
 
@@ -117,7 +117,7 @@ def resolved_or_error(argument: Any, configuration: Configuration, places: Place
         caught = error
     text = str(caught)
     nothing = ("no cluster is configured", "says neither 'module' nor 'class'")
-    assert caught.origin is not None or any(words in text for words in nothing)
+    assert caught.problem.origin is not None or any(words in text for words in nothing)
     assert "\n" not in text
     return text
 

@@ -1,0 +1,150 @@
+"""What is secret, by what it is called and by what it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+MASK: Final = "***"
+
+# Words of a name, apart: 'tokenizer', 'keyboard' and 'author' are other words.
+_WORDS: Final = re.compile(
+    r"(^|_)(pwd|pw|secrets?|tokens?|credentials?|auth|authorization|cookies?|apikey|passcode"
+    r"|[a-z]*(password|passwd|passphrase))(_|$)"
+)
+_KEYS: Final = (
+    "api",
+    "client",
+    "private",
+    "access",
+    "secret",
+    "shared",
+    "account",
+    "encryption",
+    "signing",
+)
+_KEY: Final = re.compile(rf"(^|_)({'|'.join(_KEYS)})_?keys?(_|$)")
+# What tells where a secret is, how long it lasts or of what kind it is.
+_ABOUT: Final = re.compile(
+    r"_(file|filename|path|dir|directory|name|id|type|kind|url|uri|timeout|ttl|env|class|method)$"
+)
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_URL: Final = re.compile(r"(?P<before>\b[a-zA-Z][\w+.-]*://[^\s/:@]*:)(?P<secret>[^\s/@]+)(?=@)")
+_ASSIGNED: Final = re.compile(
+    r"(?P<before>(?:^|(?<=[\s;&]))(?:export\s+|set\s+|--?)?(?P<name>[A-Za-z_][\w-]*)\s*[=]\s*)"
+    r"(?P<secret>\"[^\"]*\"|'[^']*'|[^\s;&]+)"
+)
+_HEADER: Final = re.compile(r"(?P<before>\b(?:Bearer|Basic)\s+)(?P<secret>[\w.~+/=-]{8,})")
+_PATTERNS: Final = (_URL, _ASSIGNED, _HEADER)
+_PEM: Final = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+)
+_PLACEHOLDER: Final = re.compile(r"\$\{(?:env:\w+|text:\w+|import:[\w.:]+)\}|\$\w+|\$\{\w+\}")
+_DEFAULT: Final = re.compile(r"(\$\{(?:env|text):\w+:-).*\}", re.DOTALL)
+_METHODS: Final = ("basic", "bearer", "digest", "jupyterhub", "kerberos")  # auth: kerberos
+_IDENTITY: Final = frozenset({"user", "username", "login", "email"})  # beside a secret, not one
+_SHORTEST: Final = 4  # a secret of fewer characters would be found in ordinary words
+
+
+def looks_secret(key: object) -> bool:
+    """Whether a key's name says that its value is a secret.
+
+    Examples
+    --------
+    >>> [looks_secret(key) for key in ("db_password", "AWS_SECRET_ACCESS_KEY", "apiKey", "auth")]
+    [True, True, True, True]
+    >>> [looks_secret(key) for key in ("tokenizer", "keyboard", "key_filename", "author")]
+    [False, False, False, False]
+    """
+    if not isinstance(key, str):
+        return False
+    name = _CAMEL.sub("_", key).lower().replace("-", "_").replace(".", "_").replace(" ", "_")
+    if _ABOUT.search(name):
+        return False
+    return bool(_KEY.search(name) or _WORDS.search(name))
+
+
+def masked(value: Any, key: object = None) -> Any:
+    """The value with everything that is secret replaced; variables stay as written.
+
+    Parameters
+    ----------
+    value : object
+        A plain value.
+    key : object, optional
+        What it is called. Everything below a secret name is secret.
+    """
+    if isinstance(value, Mapping):
+        return {name: masked(part, called) for name, called, part in _named(value, key)}
+    if isinstance(value, (list, tuple)):
+        parts = [masked(part, key) for part in value]
+        return parts if isinstance(value, list) else tuple(parts)
+    if looks_secret(key):
+        return _masked_whole(value)
+    return _masked_parts(value) if isinstance(value, str) else value
+
+
+def secrets(value: Any, key: object = None) -> Iterator[str]:
+    """The texts in a value that `masked` hides, to be taken out of what others say of it."""
+    if isinstance(value, Mapping):
+        for _, called, part in _named(value, key):
+            yield from secrets(part, called)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from secrets(part, key)
+    elif looks_secret(key) and (hidden := _masked_whole(value)) != value:
+        shown = str(hidden).partition(MASK)[0]  # of a placeholder, all but its default
+        yield str(value)[len(shown) :].removesuffix("}" if shown else "")
+    elif isinstance(value, str) and not looks_secret(key):
+        yield from (match[0] for match in _PEM.finditer(value))
+        found = (match for pattern in _PATTERNS for match in pattern.finditer(value))
+        yield from (match["secret"].strip("\"'") for match in found if _hides(match))
+
+
+def scrubbed(text: str, known: Iterator[str] | list[str]) -> str:
+    """A text, such as that of a backend's error, without the secrets that are known.
+
+    Examples
+    --------
+    >>> scrubbed("cannot log in with hunter22", ["hunter22"])
+    'cannot log in with ***'
+    """
+    for secret in sorted(set(known), key=len, reverse=True):
+        if len(secret) >= _SHORTEST:
+            text = text.replace(secret, MASK).replace(repr(secret)[1:-1], MASK)
+    return _masked_parts(text)
+
+
+def _named(value: Mapping[Any, Any], above: object) -> Iterator[tuple[Any, object, Any]]:
+    """Each part of a mapping, with what it is called: by its key, or by what is above it."""
+    for name, part in value.items():
+        called = above if looks_secret(above) and name not in _IDENTITY else name
+        if name == "value" and looks_secret(value.get("name")):
+            called = value["name"]  # as Kubernetes writes variables: {name: TOKEN, value: x}
+        yield name, called, part
+
+
+def _masked_whole(value: Any) -> Any:
+    if value is None or isinstance(value, bool) or value in ("", *_METHODS):
+        return value
+    if isinstance(value, str):
+        if _PLACEHOLDER.fullmatch(value):
+            return value
+        if default := _DEFAULT.fullmatch(value):
+            return f"{default[1]}{MASK}}}"
+    return MASK
+
+
+def _masked_parts(text: str) -> str:
+    text = _PEM.sub(MASK, text)
+    for pattern in _PATTERNS:
+        text = pattern.sub(lambda m: f"{m['before']}{MASK}" if _hides(m) else m[0], text)
+    return text
+
+
+def _hides(match: re.Match[str]) -> bool:
+    """Whether what was found is a secret: by the name it is given, and not a variable's name."""
+    name = match.groupdict().get("name")
+    secret = match["secret"].strip("\"'")
+    return (name is None or looks_secret(name)) and not _PLACEHOLDER.fullmatch(secret)
