@@ -9,9 +9,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 FLOOR_VENV := .venv-floor
 CONSUMERS_VENV := .venv-consumers
-BIN := $(VENV)/bin
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := $(VENV)/$(SCRIPTS)
 FLOOR := $(shell sed -n 's/.*"dask>=\([0-9.]*\)".*/\1/p' pyproject.toml)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+# $(1) the folder of scripts, $(2) what else. Python 3.11 to 3.13 bring a pip that knows no --group.
+INSTALL = $(1)/python $(PIP_INSTALL) 'pip>=25.1' && $(1)/python $(PIP_INSTALL) -e . $(2)
 PYTEST_ARGS ?=
 BACKENDS := $(addprefix test-,$(notdir $(patsubst %/,%,$(wildcard tests/backends/*/))))
 
@@ -29,13 +32,13 @@ $(BACKENDS): test-%: $(VENV)/.test
 
 # What uses dask_ctl needs much, which would slow down or bend every other test.
 test-consumers: $(CONSUMERS_VENV)/.test
-	$(CONSUMERS_VENV)/bin/python -m pytest tests/consumers $(PYTEST_ARGS)
+	$(CONSUMERS_VENV)/$(SCRIPTS)/python -m pytest tests/consumers $(PYTEST_ARGS)
 
 # What these look at does not depend on the version of dask.
 APART_FROM_DASK := backends consumers faults test_completion.py test_packaging.py test_records.py \
 	test_schedulers.py test_userfile.py
 test-floor: $(FLOOR_VENV)/.test-$(FLOOR)
-	$(FLOOR_VENV)/bin/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_DASK)) \
+	$(FLOOR_VENV)/$(SCRIPTS)/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_DASK)) \
 		--ignore-glob='*notebook*' $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
@@ -68,31 +71,25 @@ check: lint types imports docs test-floor
 clean:
 	rm -rf $(VENV) $(FLOOR_VENV) $(CONSUMERS_VENV) dist docs/_build docs/api
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+%/pyvenv.cfg:
+	$(PYTHON) -m venv $*
 
-$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.demo: pyproject.toml | $(VENV)/pyvenv.cfg
 	$(BIN)/python $(PIP_INSTALL) -e .
 	touch $@
 
-$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python $(PIP_INSTALL) -e '.[test,backends]'
+$(VENV)/.test: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(call INSTALL,$(BIN),--group test --group backends)
 	touch $@ $(VENV)/.demo
 
-$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python $(PIP_INSTALL) -e '.[docs]'
+$(VENV)/.docs: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(call INSTALL,$(BIN),--group docs)
 	touch $@ $(VENV)/.demo
 
-$(CONSUMERS_VENV)/bin/python:
-	$(PYTHON) -m venv $(CONSUMERS_VENV)
-
-$(CONSUMERS_VENV)/.test: pyproject.toml | $(CONSUMERS_VENV)/bin/python
-	$(CONSUMERS_VENV)/bin/python $(PIP_INSTALL) -e '.[test,consumers]'
+$(CONSUMERS_VENV)/.test: pyproject.toml | $(CONSUMERS_VENV)/pyvenv.cfg
+	$(call INSTALL,$(CONSUMERS_VENV)/$(SCRIPTS),--group test --group consumers)
 	touch $@
 
-$(FLOOR_VENV)/bin/python:
-	$(PYTHON) -m venv $(FLOOR_VENV)
-
-$(FLOOR_VENV)/.test-$(FLOOR): pyproject.toml | $(FLOOR_VENV)/bin/python
-	$(FLOOR_VENV)/bin/python $(PIP_INSTALL) -e '.[test]' dask==$(FLOOR) distributed==$(FLOOR)
+$(FLOOR_VENV)/.test-$(FLOOR): pyproject.toml | $(FLOOR_VENV)/pyvenv.cfg
+	$(call INSTALL,$(FLOOR_VENV)/$(SCRIPTS),--group test dask==$(FLOOR) distributed==$(FLOOR))
 	touch $@
