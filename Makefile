@@ -2,7 +2,7 @@
 #   make demo        the example script, on a local cluster
 #   make test        the test suite
 #   make figures     the page of figures, measured anew for the backends of this machine
-#   make faults      the page of faults, from what the tests see
+#   make pictures    the pictures of README and docs, from what the commands print
 #   make check       lint, types, imports, docs and the suite on the oldest supported dask
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -18,7 +18,7 @@ INSTALL = $(1)/python $(PIP_INSTALL) 'pip>=25.1' && $(1)/python $(PIP_INSTALL) -
 PYTEST_ARGS ?=
 BACKENDS := $(addprefix test-,$(notdir $(patsubst %/,%,$(wildcard tests/backends/*/))))
 
-.PHONY: demo test $(BACKENDS) test-consumers test-floor lint types imports docs faults benchmarks figures check clean
+.PHONY: demo test $(BACKENDS) test-consumers test-floor test-python lint types imports docs pictures benchmarks figures check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python docs/examples/myscript.py
@@ -41,6 +41,13 @@ test-floor: $(FLOOR_VENV)/.test-$(FLOOR)
 	$(FLOOR_VENV)/$(SCRIPTS)/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_DASK)) \
 		--ignore-glob='*notebook*' $(PYTEST_ARGS)
 
+# What needs no service, on another Python: make test-python PY=3.13
+PY ?= 3.14
+PY_VENV := .venv-$(PY)
+NEEDS_SERVICES := backends benchmarks consumers faults test_packaging.py
+test-python: $(PY_VENV)/.test
+	$(PY_VENV)/$(SCRIPTS)/python -m pytest tests $(addprefix --ignore=tests/,$(NEEDS_SERVICES)) $(PYTEST_ARGS)
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -56,9 +63,8 @@ docs: $(VENV)/.docs
 		-b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
-# The tables of docs/faults.md, as the tests see them now
-faults: $(VENV)/.test
-	DASK_CTL_TEST_REWRITE=1 $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+pictures: $(VENV)/.test
+	$(BIN)/python docs/pictures.py
 
 benchmarks: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks
@@ -69,7 +75,7 @@ figures: $(VENV)/.test
 check: lint types imports docs test-floor
 
 clean:
-	rm -rf $(VENV) $(FLOOR_VENV) $(CONSUMERS_VENV) dist docs/_build docs/api
+	rm -rf $(VENV) $(VENV)-* dist docs/_build docs/api
 
 %/pyvenv.cfg:
 	$(PYTHON) -m venv $*
@@ -88,6 +94,11 @@ $(VENV)/.docs: pyproject.toml | $(VENV)/pyvenv.cfg
 
 $(CONSUMERS_VENV)/.test: pyproject.toml | $(CONSUMERS_VENV)/pyvenv.cfg
 	$(call INSTALL,$(CONSUMERS_VENV)/$(SCRIPTS),--group test --group consumers)
+	touch $@
+
+$(PY_VENV)/.test: PYTHON := $(shell command -v python$(PY) || echo $(PYTHON))
+$(PY_VENV)/.test: pyproject.toml | $(PY_VENV)/pyvenv.cfg
+	$(call INSTALL,$(PY_VENV)/$(SCRIPTS),--group test)
 	touch $@
 
 $(FLOOR_VENV)/.test-$(FLOOR): pyproject.toml | $(FLOOR_VENV)/pyvenv.cfg

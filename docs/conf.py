@@ -20,7 +20,7 @@ extensions = [
     "command_reference",
     "spec_reference",
 ]
-exclude_patterns = ["_build", "examples"]
+exclude_patterns = ["_build", "development/acme", "examples"]
 
 default_role = "py:obj"
 autodoc_member_order = "bysource"

@@ -137,7 +137,7 @@ def test_the_page_of_figures_lists_every_backend() -> None:
     """Each documented spec, page and folder of tests has its line; if not: make figures."""
     rows = figures.rows()
     text = "".join(page.read_text() for page in figures.BACKENDS.glob("*.md"))
-    specs = set(re.findall(r"examples/([^/\s]+)/dask-cluster\.yaml", text))
+    specs = set(re.findall(r"(?:examples|templates)/([\w-]+)(?:/dask-cluster)?\.yaml", text))
     links = dict(re.fullmatch(r"\[(\S+)\]\((\S+)\)", row.spec).groups() for row in rows)
     assert set(links) == specs
     assert len(rows) == len(specs)
