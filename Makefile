@@ -96,7 +96,7 @@ $(CONSUMERS_VENV)/.test: pyproject.toml | $(CONSUMERS_VENV)/pyvenv.cfg
 	$(call INSTALL,$(CONSUMERS_VENV)/$(SCRIPTS),--group test --group consumers)
 	touch $@
 
-$(PY_VENV)/.test: PYTHON := $(shell command -v python$(PY) || echo $(PYTHON))
+$(PY_VENV)/.test: PYTHON := python$(PY)
 $(PY_VENV)/.test: pyproject.toml | $(PY_VENV)/pyvenv.cfg
 	$(call INSTALL,$(PY_VENV)/$(SCRIPTS),--group test)
 	touch $@

@@ -57,7 +57,9 @@ class CommandReference(Directive):
                 continue
             term, text = record
             body = nodes.definition("", nodes.paragraph("", text))
-            options += nodes.definition_list_item("", nodes.term("", "", nodes.literal("", term)), body)
+            options += nodes.definition_list_item(
+                "", nodes.term("", "", nodes.literal("", term)), body
+            )
         if options.children:
             section += options
         return section

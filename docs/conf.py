@@ -28,7 +28,7 @@ autodoc_typehints = "none"  # numpydoc's sections name the types
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
 # Plain words: links to Python's own documentation would need the network.
-_PLAIN = {"bool", "int", "list", "mapping", "object", "str", "tuple"}
+_PLAIN = {"bool", "int", "iterable", "list", "mapping", "object", "str", "tuple"}
 numpydoc_xref_ignore = {*_PLAIN, "of", "optional", "or", "path", "to"}
 numpydoc_xref_aliases = {
     **{word: word for word in _PLAIN},

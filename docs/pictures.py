@@ -51,6 +51,7 @@ def picture(path: Path, typed: str, printed: str, heading: str = "") -> None:
         console = Console(record=True, width=width, file=nowhere, force_terminal=True)
         console.print(text, end="", soft_wrap=True)
     svg = console.export_svg(title=typed.splitlines()[-1], unique_id=path.stem)
+    svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)  # which the network would have
     path.write_text(re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE), encoding="utf-8")
 
 
@@ -69,9 +70,9 @@ def main() -> None:
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
         }
 
-        def printed(command: str, more: Mapping[str, str] = {}) -> str:  # noqa: B006 -- only read
+        def printed(command: str, more: Mapping[str, str] = {}) -> str:
             words = ["dask", "cluster", *command.split()]
-            run = subprocess.run(  # noqa: S603
+            run = subprocess.run(
                 words, cwd=here, env={**env, **more}, capture_output=True, text=True, check=True
             )
             return run.stdout

@@ -28,7 +28,10 @@ SCRIPT = ROOT / "docs" / "examples" / "myscript.py"
 
 MODULES = {str(path.relative_to(ROOT)) for path in (ROOT / "dask_ctl").rglob("*.py")}
 SCHEMAS = {f"dask_ctl/schemas/{name}.json" for name in ("dask-cluster", "ctl")}
-PACKAGE = MODULES | SCHEMAS | {"dask_ctl/py.typed"}
+TEMPLATES = {
+    str(p.relative_to(ROOT)) for p in (ROOT / "dask_ctl/backends/templates").glob("*.yaml")
+}
+PACKAGE = MODULES | SCHEMAS | TEMPLATES | {"dask_ctl/py.typed"}
 
 # pip reads its settings and its cache from the machine: they are not what is tested.
 MACHINE = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
