@@ -18,18 +18,14 @@ from dask_ctl.cli import cluster
 PROGRAM = "dask cluster"
 
 
-def commands(parent: click.Context) -> Iterator[click.Context]:
+def commands(command: click.Command, context: click.Context) -> Iterator[click.Context]:
     """The commands of a group, each as if it were called, with those of its subgroups."""
-    group = parent.command
-    assert isinstance(group, click.Group)
-    for name in group.list_commands(parent):
-        command = group.get_command(parent, name)
-        assert command is not None
-        context = click.Context(command, parent, info_name=name)
-        if isinstance(command, click.Group):
-            yield from commands(context)
-        else:
-            yield context
+    if not isinstance(command, click.Group):
+        yield context
+        return
+    for name in command.list_commands(context):
+        if (found := command.get_command(context, name)) is not None:
+            yield from commands(found, click.Context(found, context, info_name=name))
 
 
 class CommandReference(Directive):
@@ -37,7 +33,7 @@ class CommandReference(Directive):
 
     def run(self) -> list[nodes.Node]:
         """Make the sections."""
-        found = sorted(commands(click.Context(cluster, info_name=PROGRAM)), key=_path)
+        found = sorted(commands(cluster, click.Context(cluster, info_name=PROGRAM)), key=_path)
         return [self.section(context) for context in found]
 
     def section(self, context: click.Context) -> nodes.section:
