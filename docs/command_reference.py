@@ -49,7 +49,7 @@ class CommandReference(Directive):
         options = nodes.definition_list()
         for parameter in context.command.get_params(context):
             record = parameter.get_help_record(context)
-            if record is None or "--help" in parameter.opts:
+            if record is None or not record[1] or "--help" in parameter.opts:
                 continue
             term, text = record
             body = nodes.definition("", nodes.paragraph("", text))

@@ -23,12 +23,13 @@ extensions = [
 exclude_patterns = ["_build", "development/acme", "examples"]
 
 default_role = "py:obj"
+smartquotes_action = "qe"  # two hyphens begin an option
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # numpydoc's sections name the types
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
 # Plain words: links to Python's own documentation would need the network.
-_PLAIN = {"bool", "int", "iterable", "list", "mapping", "object", "str", "tuple"}
+_PLAIN = {"bool", "int", "iterable", "list", "mapping", "object", "sequence", "str", "tuple"}
 numpydoc_xref_ignore = {*_PLAIN, "of", "optional", "or", "path", "to"}
 numpydoc_xref_aliases = {
     **{word: word for word in _PLAIN},
