@@ -2,19 +2,23 @@
 #   make demo        the example script, on a local cluster
 #   make test        the test suite
 #   make figures     the page of figures, measured anew for the backends of this machine
+#   make pictures    the pictures of README and docs, from what the commands print
 #   make check       lint, types, imports, docs and the suite on the oldest supported dask
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 FLOOR_VENV := .venv-floor
 CONSUMERS_VENV := .venv-consumers
-BIN := $(VENV)/bin
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := $(VENV)/$(SCRIPTS)
 FLOOR := $(shell sed -n 's/.*"dask>=\([0-9.]*\)".*/\1/p' pyproject.toml)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+# $(1) the folder of scripts, $(2) what else. Python 3.11 to 3.13 bring a pip that knows no --group.
+INSTALL = $(1)/python $(PIP_INSTALL) 'pip>=25.1' && $(1)/python $(PIP_INSTALL) -e . $(2)
 PYTEST_ARGS ?=
 BACKENDS := $(addprefix test-,$(notdir $(patsubst %/,%,$(wildcard tests/backends/*/))))
 
-.PHONY: demo test $(BACKENDS) test-consumers test-floor lint types imports docs benchmarks figures check clean
+.PHONY: demo test $(BACKENDS) test-consumers test-floor test-python lint types imports docs pictures benchmarks figures check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python docs/examples/myscript.py
@@ -28,14 +32,21 @@ $(BACKENDS): test-%: $(VENV)/.test
 
 # What uses dask_ctl needs much, which would slow down or bend every other test.
 test-consumers: $(CONSUMERS_VENV)/.test
-	$(CONSUMERS_VENV)/bin/python -m pytest tests/consumers $(PYTEST_ARGS)
+	$(CONSUMERS_VENV)/$(SCRIPTS)/python -m pytest tests/consumers $(PYTEST_ARGS)
 
 # What these look at does not depend on the version of dask.
 APART_FROM_DASK := backends consumers faults cli/test_completion.py hosts/test_record.py \
 	test_packaging.py test_platform.py test_schedulers.py
 test-floor: $(FLOOR_VENV)/.test-$(FLOOR)
-	$(FLOOR_VENV)/bin/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_DASK)) \
+	$(FLOOR_VENV)/$(SCRIPTS)/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_DASK)) \
 		--ignore-glob='*notebook*' $(PYTEST_ARGS)
+
+# What needs no service, on another Python: make test-python PY=3.13
+PY ?= 3.14
+PY_VENV := .venv-$(PY)
+NEEDS_SERVICES := backends benchmarks consumers faults test_packaging.py
+test-python: $(PY_VENV)/.test
+	$(PY_VENV)/$(SCRIPTS)/python -m pytest tests $(addprefix --ignore=tests/,$(NEEDS_SERVICES)) $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -52,6 +63,9 @@ docs: $(VENV)/.docs
 		-b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
+pictures: $(VENV)/.test
+	$(BIN)/python docs/pictures.py
+
 benchmarks: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks
 
@@ -61,33 +75,32 @@ figures: $(VENV)/.test
 check: lint types imports docs test-floor
 
 clean:
-	rm -rf $(VENV) $(FLOOR_VENV) $(CONSUMERS_VENV) dist docs/_build docs/api
+	rm -rf $(VENV) $(VENV)-* dist docs/_build docs/api
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+%/pyvenv.cfg:
+	$(PYTHON) -m venv $*
 
-$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.demo: pyproject.toml | $(VENV)/pyvenv.cfg
 	$(BIN)/python $(PIP_INSTALL) -e .
 	touch $@
 
-$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python $(PIP_INSTALL) -e '.[test,backends]'
+$(VENV)/.test: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(call INSTALL,$(BIN),--group test --group backends)
 	touch $@ $(VENV)/.demo
 
-$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python $(PIP_INSTALL) -e '.[docs]'
+$(VENV)/.docs: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(call INSTALL,$(BIN),--group docs)
 	touch $@ $(VENV)/.demo
 
-$(CONSUMERS_VENV)/bin/python:
-	$(PYTHON) -m venv $(CONSUMERS_VENV)
-
-$(CONSUMERS_VENV)/.test: pyproject.toml | $(CONSUMERS_VENV)/bin/python
-	$(CONSUMERS_VENV)/bin/python $(PIP_INSTALL) -e '.[test,consumers]'
+$(CONSUMERS_VENV)/.test: pyproject.toml | $(CONSUMERS_VENV)/pyvenv.cfg
+	$(call INSTALL,$(CONSUMERS_VENV)/$(SCRIPTS),--group test --group consumers)
 	touch $@
 
-$(FLOOR_VENV)/bin/python:
-	$(PYTHON) -m venv $(FLOOR_VENV)
+$(PY_VENV)/.test: PYTHON := python$(PY)
+$(PY_VENV)/.test: pyproject.toml | $(PY_VENV)/pyvenv.cfg
+	$(call INSTALL,$(PY_VENV)/$(SCRIPTS),--group test)
+	touch $@
 
-$(FLOOR_VENV)/.test-$(FLOOR): pyproject.toml | $(FLOOR_VENV)/bin/python
-	$(FLOOR_VENV)/bin/python $(PIP_INSTALL) -e '.[test]' dask==$(FLOOR) distributed==$(FLOOR)
+$(FLOOR_VENV)/.test-$(FLOOR): pyproject.toml | $(FLOOR_VENV)/pyvenv.cfg
+	$(call INSTALL,$(FLOOR_VENV)/$(SCRIPTS),--group test dask==$(FLOOR) distributed==$(FLOOR))
 	touch $@

@@ -1,23 +1,35 @@
 """The configuration of Sphinx."""
 
 import sys
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))  # for spec_reference
+sys.path.insert(0, str(HERE))  # for spec_reference and command_reference
+_PROJECT = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 project = "dask_ctl"
+release = version = _PROJECT["version"]
 copyright = "2026, dask_ctl developers"  # noqa: A001
-extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "spec_reference"]
-exclude_patterns = ["_build", "examples"]
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "command_reference",
+    "spec_reference",
+]
+exclude_patterns = ["_build", "development/acme", "examples"]
 
 default_role = "py:obj"
+smartquotes_action = "qe"  # two hyphens begin an option
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # numpydoc's sections name the types
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
 # Plain words: links to Python's own documentation would need the network.
-_PLAIN = {"bool", "int", "list", "mapping", "object", "str", "tuple"}
+_PLAIN = {"bool", "int", "iterable", "list", "mapping", "object", "sequence", "str", "tuple"}
 numpydoc_xref_ignore = {*_PLAIN, "of", "optional", "or", "path", "to"}
 numpydoc_xref_aliases = {
     **{word: word for word in _PLAIN},
@@ -30,19 +42,39 @@ numpydoc_xref_aliases = {
     "Source": "dask_ctl.spec.located.Source",
 }
 toc_object_entries = False
-myst_enable_extensions = ["deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "substitution"]
 myst_heading_anchors = 3
+_FLOORS = {name: floor for name, _, floor in (d.partition(">=") for d in _PROJECT["dependencies"])}
+myst_substitutions = {
+    "version": release,
+    "python": _PROJECT["requires-python"].removeprefix(">="),
+    "dask": _FLOORS["dask"],
+}
+# The copied text is what is typed: no prompt, and nothing that was printed.
+copybutton_prompt_text = "$ "
 
-html_theme = "alabaster"
-html_title = "dask_ctl"
+# dask-sphinx-theme has the look of Dask's own pages, and also their account of Google Analytics.
+html_theme = "pydata_sphinx_theme"
+html_title = f"dask_ctl {release}"
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["page.css"]
-html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
+html_sidebars = {"index": []}
+html_context = {
+    "github_user": "dask-contrib",
+    "github_repo": "dask-ctl",
+    "github_version": "main",
+    "doc_path": "docs",
+}
 html_theme_options = {
-    "body_max_width": "auto",
-    "description": "The script asks for a cluster; dask's configuration says which one",
-    "fixed_sidebar": True,
-    "page_width": "1180px",
-    "show_powered_by": False,
+    "logo": {"text": html_title},
+    "github_url": _PROJECT["urls"]["Source"],
+    "use_edit_page_button": True,
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": {"**": ["page-toc", "edit-this-page"], "index": []},
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "tango",
+    "pygments_dark_style": "github-dark",
 }

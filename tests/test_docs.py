@@ -111,6 +111,18 @@ def test_a_bare_time_is_a_number_as_the_example_says(beside: Path) -> None:
         assert resolve_spec("bare.yaml").spec.kwargs["walltime"] == 43200
 
 
+def test_an_application_takes_its_own_option_then_its_own_key(python: Python, beside: Path) -> None:
+    application = EXAMPLES / "application"
+    app = shutil.copy(application / "app.py", beside)
+    shutil.copy(application / "myapp.yaml", user_config())
+    assert python(app).stdout.startswith("3 on ")
+    shutil.copy(EXAMPLES / "dask-cluster.yaml", beside / "mine.yaml")
+    assert python(app, "--cluster", "mine.yaml").stdout.startswith("3 on ")
+    named = python(app, "--cluster", "nowhere")
+    assert named.returncode != 0
+    assert "nowhere" in named.stderr
+
+
 @pytest.mark.parametrize("path", [p for p in SPECS if p.name != "ctl.yaml"], ids=lambda p: p.name)
 def test_every_spec_is_valid(path: Path) -> None:
     assert resolve_spec(path).origins["class"].line == 3
@@ -137,7 +149,7 @@ def test_the_page_of_figures_lists_every_backend() -> None:
     """Each documented spec, page and folder of tests has its line; if not: make figures."""
     rows = figures.rows()
     text = "".join(page.read_text() for page in figures.BACKENDS.glob("*.md"))
-    specs = set(re.findall(r"examples/([^/\s]+)/dask-cluster\.yaml", text))
+    specs = set(re.findall(r"(?:examples|templates)/([\w-]+)(?:/dask-cluster)?\.yaml", text))
     links = dict(re.fullmatch(r"\[(\S+)\]\((\S+)\)", row.spec).groups() for row in rows)
     assert set(links) == specs
     assert len(rows) == len(specs)

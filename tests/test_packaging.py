@@ -14,16 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from rattler_build import Stage0Recipe
 
 from tests.conftest import own_words
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+SDIST = PYPROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]
 NAME = f"dask_ctl-{PROJECT['version']}"
 SCRIPT = ROOT / "docs" / "examples" / "myscript.py"
 
 MODULES = {str(path.relative_to(ROOT)) for path in (ROOT / "dask_ctl").rglob("*.py")}
-PACKAGE = MODULES | {"dask_ctl/py.typed"}
+TEMPLATES = {
+    str(p.relative_to(ROOT)) for p in (ROOT / "dask_ctl/backends/templates").glob("*.yaml")
+}
+PACKAGE = MODULES | TEMPLATES | {"dask_ctl/py.typed"}
 
 # pip reads its settings and its cache from the machine: they are not what is tested.
 MACHINE = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -68,6 +75,14 @@ def without_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTHONPATH", raising=False)
 
 
+def files_of(path: Path) -> set[str]:
+    """The files at `path` that are part of the project: none that was made from them."""
+    made = {"__pycache__", "_build", "api", ".hypothesis"}
+    files = path.rglob("*") if path.is_dir() else (path,)
+    relative = (file.relative_to(ROOT) for file in files if file.is_file())
+    return {file.as_posix() for file in relative if not made.intersection(file.parts)}
+
+
 def run(python: Path, *args: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([python, *args], capture_output=True, text=True, check=False)
 
@@ -95,9 +110,11 @@ def test_the_wheel_holds_exactly_the_package_its_defaults_and_metadata(built: Bu
             assert set(archive.namelist()) == expected
 
 
-def test_the_sdist_holds_exactly_what_a_wheel_is_built_from(built: Built) -> None:
-    others = {"dask_ctl.yaml", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"}
-    expected = PACKAGE | others | {".gitignore", "PKG-INFO"}  # two that hatchling adds itself
+def test_the_sdist_holds_exactly_what_it_is_built_tested_and_documented_from(built: Built) -> None:
+    named = (entry.strip("/") for entry in SDIST["include"])
+    expected = {file for entry in named for file in files_of(ROOT / entry)}
+    assert expected > PACKAGE
+    expected |= {"pyproject.toml", ".gitignore", "PKG-INFO"}  # that hatchling adds itself
     with tarfile.open(built.sdist) as archive:
         assert set(archive.getnames()) == {f"{NAME}/{name}" for name in expected}
 
@@ -140,3 +157,31 @@ def test_the_defaults_are_found_with_a_bare_path(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     assert defaults(installed) == ROOT / "dask_ctl.yaml"
+
+
+# -- the recipe of conda-forge
+
+
+def conda_requirements(requirements: list[str]) -> dict[str, str]:
+    """The names of conda-forge, with their versions as the recipe writes them."""
+    names = {"dask": "dask-core"}
+    parsed = map(Requirement, requirements)
+    return {names.get(each.name, each.name): str(each.specifier) for each in parsed}
+
+
+def test_the_recipe_asks_for_what_the_project_asks_for() -> None:
+    (variant,) = Stage0Recipe.from_file(ROOT / "conda" / "recipe.yaml").render()
+    recipe = variant.recipe.to_dict()
+    assert recipe["package"] == {"name": PROJECT["name"], "version": PROJECT["version"]}
+    needed = {
+        kind: dict(entry.split(" ", 1) for entry in listed if " " in entry)
+        for kind, listed in recipe["requirements"].items()
+    }
+    floor = PROJECT["requires-python"]
+    expected = conda_requirements(PROJECT["dependencies"])
+    assert needed["run"] == {"python": floor, **expected}
+    building = conda_requirements(PYPROJECT["build-system"]["requires"])
+    assert needed["host"] == {"python": f"{floor.strip('>=')}.*", **building}
+    assert recipe["about"]["license"] == PROJECT["license"]
+    assert recipe["about"]["summary"] == PROJECT["description"]
+    assert recipe["about"]["repository"].rstrip("/") == PROJECT["urls"]["Source"]
