@@ -102,6 +102,31 @@ def test_the_asynchronous_script_runs(python: Python, beside: Path) -> None:
     prints(python, "asynchronous.py", "6\n")
 
 
+def test_the_application_computes_where_its_option_or_its_own_key_says(
+    python: Python, beside: Path
+) -> None:
+    shutil.copy(EXAMPLES / "dask-cluster.yaml", beside / "two.yaml")
+    shutil.copy(EXAMPLES / "application" / "app.py", beside)
+    named = python("app.py", "--cluster", "two.yaml")
+    assert named.stdout == "3 on 2\n", named.stderr
+    shutil.copy(EXAMPLES / "application" / "myapp.yaml", user_config())
+    prints(python, "app.py", "3 on 3\n")
+    assert "'nowhere' does not exist" in python("app.py", "--cluster", "nowhere").stderr
+
+
+def test_the_specs_of_a_site_are_the_default_and_found_by_name(
+    isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = isolated.parent / "etc" / "xdg" / "dask-ctl"
+    folder.mkdir(parents=True)
+    for name in ("dask-cluster.yaml", "login.yaml"):
+        shutil.copy(EXAMPLES / "site" / name, folder)
+    assert resolve_spec().spec.class_ == "SLURMCluster"
+    assert resolve_spec("login").spec.class_ == "LocalCluster"
+    shutil.copy(EXAMPLES / "dask-cluster.yaml", isolated)
+    assert resolve_spec().origins["class"].where == "dask-cluster.yaml:3"
+
+
 def test_a_bare_time_is_a_number_as_the_example_says(beside: Path) -> None:
     text = (EXAMPLES / "hpc.yaml").read_text()
     (beside / "quoted.yaml").write_text(text)
