@@ -29,9 +29,6 @@ _NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.E
 _INTERPRETERS: Final = ("python", "pypy", "graalpy")
 
 
-# -- who and where -----------------------------------------------------------------------------
-
-
 def user_id() -> int | None:
     """The number of this process's user.
 

@@ -15,7 +15,7 @@ import pytest
 
 from dask_ctl import delete_cluster, resolve_spec
 from dask_ctl.exceptions import DaskCtlWarning
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from dask_ctl.lifecycle import spec_templates
 from tests.backends import figures
 from tests.conftest import own_words

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dask_ctl.exceptions import BackendError
-from dask_ctl.hosts import client, record
+from dask_ctl.hosts import client, store
 from dask_ctl.proxy import ProxyCluster
 
 
@@ -30,7 +30,7 @@ class HostedCluster(ProxyCluster):
     _supports_scaling = True
 
     def __init__(self, name: str, **kwargs: Any) -> None:
-        self._record = record.read(name)
+        self._record = store.read(name)
         if self._record.address is None:
             raise BackendError(
                 f"cluster {name!r} is still starting", remedy=f"see: dask cluster logs {name}"
@@ -57,7 +57,7 @@ class HostedCluster(ProxyCluster):
         )
 
 
-def security_of(of: record.Record) -> dict[str, Any]:
+def security_of(of: store.Record) -> dict[str, Any]:
     """How to identify to the scheduler of a hosted cluster: the keywords of a `Security`."""
     if of.address is None or not of.address.startswith("tls://") or of.life == "dead":
         return {}

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 from dask_ctl import _async, _platform
 from dask_ctl.exceptions import BackendError, InvalidSpecError
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from dask_ctl.spec.located import Located
 from dask_ctl.spec.resolved import ResolvedSpec
 

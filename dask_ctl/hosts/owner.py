@@ -27,7 +27,7 @@ from dask_ctl.creation import check, exits
 from dask_ctl.creation.call import create
 from dask_ctl.creation.target import load
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, explained
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from dask_ctl.hosts.service import Service
 from dask_ctl.spec.located import Located, Origin, Source, locate, merge
 from dask_ctl.spec.resolved import ResolvedSpec

@@ -65,9 +65,9 @@ def list_recorded() -> list[str]:
     >>> list_recorded()
     []
     """
-    from dask_ctl.hosts import record
+    from dask_ctl.hosts import store
 
-    return record.names()
+    return store.names()
 
 
 def get_cluster(name: str, asynchronous: bool = False) -> Any:

@@ -23,7 +23,7 @@ import dask.config
 from dask_ctl._async import Daemons, in_daemon
 from dask_ctl.backends import Sighting, room_of, rooms
 from dask_ctl.exceptions import DaskCtlError, DiscoveryError, InvalidSpecError, reason
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from dask_ctl.management.left import Left
 from dask_ctl.management.live import Live
 from dask_ctl.management.owned import Owned

@@ -13,7 +13,7 @@ from dask_ctl.exceptions import (
     NoSuchClusterError,
     reason,
 )
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from dask_ctl.management.discovery import chosen, of_record, survey
 from dask_ctl.management.info import ClusterInfo
 from dask_ctl.management.live import Live

@@ -20,7 +20,7 @@ from dask_ctl.exceptions import (
     explain,
     text_of,
 )
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from dask_ctl.management.info import of_scheduler
 from dask_ctl.management.live import CLIENT, Live, within
 from dask_ctl.spec.located import Origin, Source, locate

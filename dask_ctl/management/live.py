@@ -17,7 +17,7 @@ from dask_ctl.exceptions import (
     BackendError,
     reason,
 )
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from dask_ctl.management.info import ClusterInfo
 from dask_ctl.spec import settings
 

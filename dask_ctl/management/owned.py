@@ -11,7 +11,7 @@ from typing import Any
 from dask_ctl.backends import batch, batch_systems, listening
 from dask_ctl.exceptions import BackendError, NoSuchClusterError
 from dask_ctl.hosts import client
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from dask_ctl.management.info import of_scheduler
 from dask_ctl.management.live import CLIENT, POLL, Live
 from dask_ctl.management.seen import Seen

@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 
 from dask_ctl.backends import listening
 from dask_ctl.exceptions import BackendError
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from dask_ctl.management.info import ClusterInfo, of_scheduler, started
 from dask_ctl.management.live import CLIENT, Live
 

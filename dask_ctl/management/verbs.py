@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from dask_ctl import _async
 from dask_ctl.exceptions import BackendError
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from dask_ctl.management.find import find
 from dask_ctl.management.info import dashboard_of, load_of
 from dask_ctl.management.live import POLL

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from tests.conftest import ROOT, aborted, own_words
 
 EXAMPLES = ROOT / "docs" / "examples"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 
 Python = Callable[..., subprocess.CompletedProcess[str]]
 COMPLETE = "import sys; sys.argv[0] = 'dask'; from dask.__main__ import main; main()"

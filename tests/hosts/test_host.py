@@ -21,7 +21,7 @@ from distributed import Client
 
 from dask_ctl import BackendError, get_cluster
 from dask_ctl.hosts import client as control
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from tests.backends.scripts import (
     DASK_CLUSTER,
     SPEC,

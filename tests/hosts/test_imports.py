@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from tests.backends.scripts import SPEC, Scripts, listed, ok
 
 OWN = """

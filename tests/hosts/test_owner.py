@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from dask_ctl.hosts.owner import Owner
 from dask_ctl.spec.resolve import resolve
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dask_ctl import BackendError, InvalidSpecError, NoSuchClusterError
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from tests.backends.scripts import fill
 
 
@@ -91,7 +91,7 @@ def test_a_name_is_given_once() -> None:
     code = (
         "import sys\n"
         "from dask_ctl import InvalidSpecError\n"
-        "from dask_ctl.hosts import record as records\n"
+        "from dask_ctl.hosts import store as records\n"
         "sys.stdin.readline()\n"
         "record = records.Record(name='a', target=sys.argv[1], created='now')\n"
         "try:\n"
@@ -274,7 +274,7 @@ def test_a_clock_that_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_killed_process_holds_nothing() -> None:
     """A host that was killed is dead, even before somebody has waited for it."""
     code = (
-        "from dask_ctl.hosts import record as records\n"
+        "from dask_ctl.hosts import store as records\n"
         "host = records.Host.here()\n"
         "lock = records.add(records.Record(name='a', target='a.B', created='now', host=host))\n"
         "print(flush=True)\n"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from tests.backends.scripts import DASK_CLUSTER, SPEC, USE, Scripts, ok, refused, wait_until
 from tests.conftest import ROOT
 

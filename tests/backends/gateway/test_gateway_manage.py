@@ -7,7 +7,7 @@ import sys
 import pytest
 from gateway_server import Server
 
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from tests.backends.scripts import USE, Scripts, listed, ok, refused, wait_until
 
 

@@ -31,7 +31,7 @@ from dask_ctl import (
     scale_cluster,
 )
 from dask_ctl.backends.kubernetes import until_name_is_free
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from dask_ctl.management.info import ClusterInfo
 from tests.backends.scripts import wait_until
 from tests.conftest import ROOT, require_package

@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 import pytest
 from kube_client import Kubernetes
 
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from tests.backends.scripts import DASK_CLUSTER, USE, example, ok, refused
 
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from tests.backends.scripts import USE, Scripts, host_of, listed, ok, wait_until
 
 DASHBOARD = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from somebody import Somebody
 
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from tests.backends.scripts import USE, Scripts, listed, ok, refused
 
 

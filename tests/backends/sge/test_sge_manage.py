@@ -8,7 +8,7 @@ import signal
 import pytest
 from grid_engine import GridEngine
 
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from tests.backends.scripts import host_of, ok, refused, wait_until
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from two_nodes import Slurm
 
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from tests.backends.scripts import ANSWER, DASK_CLUSTER, SCRIPT, host_of, ok, refused, wait_until
 
 UNMODIFIED = """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from dask_ctl.hosts import record as records
+from dask_ctl.hosts import store as records
 from tests.backends.scripts import USE, Scripts, host_of, listed, ok, refused, wait_until
 
 

@@ -1,0 +1,227 @@
+"""The folder of the records: written whole, read only if nobody else can have written it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from dask_ctl import _platform
+from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, NoSuchClusterError
+from dask_ctl.hosts.record import (
+    Host,
+    Record,
+    check_name,
+    folder,
+    is_name,
+    lock_of,
+    path_of,
+    text_of,
+    understood,
+)
+from dask_ctl.spec.files import written_beside
+
+__all__ = [
+    "Host",
+    "Record",
+    "add",
+    "check_name",
+    "everything",
+    "exists",
+    "folder",
+    "last_words",
+    "names",
+    "prepare_folder",
+    "read",
+    "remove",
+    "taken",
+    "update",
+    "writing",
+]
+
+_MAX_BYTES: Final = 1 << 20
+_ROOM: Final = (
+    "clusters of the command line are recorded there: make room, or set XDG_STATE_HOME to a "
+    "folder of yours"
+)
+_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+
+
+def prepare_folder() -> Path:
+    """Make the folder, for its user alone.
+
+    Raises
+    ------
+    BackendError
+        If it cannot be made, or belongs to somebody else.
+    """
+    path = folder()
+    with writing(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_others(path, path.stat())
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            path.chmod(0o700)
+    return path
+
+
+def add(record: Record) -> _platform.Lock:
+    """Write the record of a new cluster, and hold its lock.
+
+    Raises
+    ------
+    InvalidSpecError
+        If there is a cluster of that name.
+    BackendError
+        If it cannot be written.
+    """
+    prepare_folder()
+    path = path_of(record.name)
+    with writing(path):
+        try:
+            lock = _platform.Lock(record.lock)
+        except BlockingIOError:
+            raise taken(record.name) from None
+        try:
+            with written_beside(path, text_of(record)) as written:
+                os.link(written, path)  # all of it at once, and never over another
+        except BaseException as error:
+            lock.release()
+            if isinstance(error, FileExistsError):
+                raise taken(record.name) from None
+            record.lock.unlink(missing_ok=True)
+            raise
+    return lock
+
+
+def taken(name: str) -> InvalidSpecError:
+    """The error that there is a cluster of a name already."""
+    return InvalidSpecError(
+        f"there is a cluster {name!r} already",
+        remedy=f"choose another --name, or: dask cluster delete {name}",
+    )
+
+
+def update(record: Record) -> None:
+    """Write what has changed of a cluster.
+
+    Raises
+    ------
+    BackendError
+        If it cannot be written; the old record stays.
+    """
+    path = path_of(record.name)
+    with writing(path), written_beside(path, text_of(record)) as written:
+        os.replace(written, path)
+
+
+def remove(name: str, *, log: bool = True) -> None:
+    """Remove the record of a cluster, its lock, and perhaps its log.
+
+    Raises
+    ------
+    BackendError
+        If they cannot be removed.
+    """
+    path = path_of(name)
+    for each in (*([path.with_suffix(".log")] if log else []), path, lock_of(name)):
+        with writing(each):
+            each.unlink(missing_ok=True)
+
+
+def names() -> list[str]:
+    """The names of all records."""
+    try:
+        found = os.listdir(folder())
+    except OSError:
+        return []
+    suffix = ".json"
+    return sorted(name.removesuffix(suffix) for name in found if name.endswith(suffix))
+
+
+def exists(name: str) -> bool:
+    """Whether there is a record of a name, whatever it holds."""
+    return is_name(name) and os.path.lexists(path_of(name))
+
+
+def read(name: str) -> Record:
+    """The record of a cluster.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none.
+    BackendError
+        If it cannot be read, is another user's, or another version wrote it.
+    """
+    path = path_of(name)
+    try:
+        _refuse_others(path.parent, path.parent.stat())
+        # Without blocking: it might be a pipe.
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            status = os.fstat(file.fileno())
+            _refuse_others(path, status)
+            regular = stat.S_ISREG(status.st_mode)
+            text = file.read(_MAX_BYTES + 1) if regular else b""
+        return understood(name, json.loads(text), path)
+    except FileNotFoundError:
+        raise NoSuchClusterError(f"there is no cluster {name!r}") from None
+    except OSError as error:
+        raise BackendError(
+            f"cannot be read: {error.strerror}", remedy="see who owns it", origin=path
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise BackendError(
+            "is not a record of a cluster", remedy="remove it if you did not write it", origin=path
+        ) from None
+
+
+def everything() -> tuple[list[Record], list[DaskCtlError]]:
+    """All records, and what is wrong with those that cannot be read."""
+    found: list[Record] = []
+    problems: list[DaskCtlError] = []
+    for name in names():
+        try:
+            found.append(read(name))
+        except NoSuchClusterError:
+            continue  # just removed
+        except DaskCtlError as error:
+            problems.append(error)
+    return found, problems
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise `BackendError` where the body cannot write."""
+    try:
+        yield
+    except OSError as error:
+        raise BackendError(
+            f"cannot be written: {error.strerror or error}", remedy=_ROOM, origin=path
+        ) from None
+
+
+def last_words(log: Path) -> str:
+    """What a host has logged last."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return "nothing"
+    # Python's own tracker says something once its parent was killed, and goes on indented.
+    said = (line for line in reversed(lines) if line.strip() and not line.startswith(" "))
+    return next((line for line in said if "resource_tracker" not in line), "nothing")
+
+
+def _refuse_others(path: Path, status: os.stat_result) -> None:
+    """Believe nothing that somebody else may have written."""
+    if _platform.user_id() not in (None, status.st_uid) or (
+        os.name == "posix" and not stat.S_ISDIR(status.st_mode) and status.st_mode & _OTHERS
+    ):
+        raise BackendError(
+            "belongs to another user or may be written by one, and is not believed",
+            remedy="set XDG_STATE_HOME to a folder of yours",
+            origin=path,
+        )
