@@ -519,3 +519,19 @@ def test_a_signal_that_the_script_heeds_itself_stays_its_own(
         "    print(signal.getsignal(signal.SIGHUP) is print)\n"
     )
     assert python("script.py").stdout == "True\nTrue\n"
+
+
+def test_a_secret_that_a_backend_quotes_is_not_shown(isolated: Path, python: Python) -> None:
+    """What looks secret among the arguments is left out of the note on a backend's error."""
+    (isolated / "mine.py").write_text(
+        "def connect(password, asynchronous=False):\n"
+        "    raise ConnectionError(f'{password!r} was refused')\n"
+    )
+    (isolated / "script.py").write_text(
+        "from dask_ctl import create_cluster\n"
+        "spec = {'module': 'mine', 'class': 'connect', 'kwargs': {'password': '${env:WORD}'}}\n"
+        "try:\n    create_cluster(spec)\n"
+        "except ConnectionError as error:\n    print(*error.__notes__)\n"
+    )
+    note = python("script.py", env={"WORD": "hunter22"}).stdout
+    assert "mine.connect failed: '***' was refused; " in note

@@ -88,6 +88,8 @@ class Backend:
         Whether every process that calls it becomes a part of the cluster.
     by_address : bool
         Whether all that is needed to connect to a cluster again is its address.
+    read_by_shell : bool
+        Whether a shell reads the arguments, so that it expands ``$NAME`` and ``~`` in them.
     """
 
     classes: ClassVar[tuple[str, ...]] = ()
@@ -104,6 +106,7 @@ class Backend:
     starts_empty: ClassVar[bool] = False
     is_runner: ClassVar[bool] = False
     by_address: ClassVar[bool] = False
+    read_by_shell: ClassVar[bool] = False
 
     def __init__(self, target: Any) -> None:
         self.target = target

@@ -20,6 +20,7 @@ class JobQueue(Backend):
     packages = {"dask_jobqueue": "dask-jobqueue"}
     templates = ("slurm", "sge", "pbs", "lsf", "oar", "moab", "htcondor")
     starts_empty = True
+    read_by_shell = True
 
     def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
         """Workers are started by commands."""

@@ -24,6 +24,7 @@ from dask_ctl.exceptions import (
     text_of,
 )
 from dask_ctl.spec.resolved import ResolvedSpec
+from dask_ctl.spec.secrets import scrubbed, secrets
 
 logger = logging.getLogger("dask_ctl")
 
@@ -78,14 +79,13 @@ class _Call:
     def __init__(
         self, resolved: ResolvedSpec, env: Mapping[str, str], ledger: Ledger | None
     ) -> None:
-        tree = check.expanded(resolved, env)
-        self.resolved = resolved
-        self.spec = ResolvedSpec.of(tree).spec
+        self.resolved = resolved.expanded(env)
+        self.spec = self.resolved.spec
         self.name = self.spec.target
-        self.room = room_of(load(tree))
-        self.args, self.kwargs = check.arguments(tree)
+        self.room = room_of(load(self.resolved.tree))
+        self.args, self.kwargs = check.arguments(self.resolved.tree)
         self._starting = f"{self.name} is starting, and will be closed once it has"
-        for problem in check.fitting(resolved, self.room, self.args, self.kwargs):
+        for problem in check.fitting(self.resolved, self.room, self.args, self.kwargs):
             if problem.severity == "error":
                 raise InvalidSpecError.of(problem)
             _warn(problem)
@@ -186,10 +186,11 @@ class _Call:
                 raise type(error).of(located) from error.__cause__
             raise
         except Exception as error:
+            known = secrets({"args": self.args, "kwargs": self.kwargs})
             explain(
                 error,
                 Problem(
-                    f"{self.name} failed: {_with_cause(error)}",
+                    f"{self.name} failed: {scrubbed(_with_cause(error), list(known))}",
                     remedy="check its args and kwargs, and that its service can be reached",
                     origin=self.resolved.origin,
                 ),

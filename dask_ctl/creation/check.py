@@ -22,7 +22,7 @@ from dask_ctl.exceptions import (
 from dask_ctl.spec.located import KeyPath, Located
 from dask_ctl.spec.resolve import resolve
 from dask_ctl.spec.resolved import ResolvedSpec
-from dask_ctl.spec.shape import check_layer
+from dask_ctl.spec.traps import unexpanded
 from dask_ctl.spec.values import expand
 
 
@@ -76,10 +76,10 @@ def plan(resolved: ResolvedSpec, env: Mapping[str, str]) -> str:
     BackendError
         If the backend is not installed, or what it would start cannot be told.
     """
-    tree = expanded(resolved, env)
-    room = room_of(load(tree))
-    args, kwargs = arguments(tree)
-    for problem in fitting(resolved, room, args, kwargs):
+    expanded = resolved.expanded(env)
+    room = room_of(load(expanded.tree))
+    args, kwargs = arguments(expanded.tree)
+    for problem in fitting(expanded, room, args, kwargs):
         if problem.severity == "error":
             raise InvalidSpecError.of(problem)
     try:
@@ -103,12 +103,14 @@ def _problems(resolved: ResolvedSpec, env: Mapping[str, str]) -> Iterator[Proble
         yield from broken
         return  # what is not known cannot be checked
     try:
-        tree = expanded(resolved, env)
-        room = room_of(load(tree))
+        expanded = resolved.expanded(env)
+        room = room_of(load(expanded.tree))
     except DaskCtlError as error:
         yield from (error.problem, *getattr(error, "others", ()))
         return
-    yield from fitting(resolved, room, *arguments(tree))
+    yield from fitting(expanded, room, *arguments(expanded.tree))
+    if not room.read_by_shell:
+        yield from unexpanded(expanded.tree)
 
 
 def _unknown_values(part: Located, env: Mapping[str, str], path: KeyPath = ()) -> Iterator[Problem]:
@@ -121,11 +123,6 @@ def _unknown_values(part: Located, env: Mapping[str, str], path: KeyPath = ()) -
         expand(part, path, env)
     except DaskCtlError as error:
         yield error.problem
-
-
-def expanded(resolved: ResolvedSpec, env: Mapping[str, str]) -> Located:
-    """The spec with its variables replaced, and checked again: now their values are known."""
-    return check_layer(expand(resolved.tree, (), env), in_file=False)
 
 
 def arguments(tree: Located) -> tuple[list[Any], dict[str, Any]]:

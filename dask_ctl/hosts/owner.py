@@ -151,7 +151,7 @@ class Owner:
 
     def _create(self) -> tuple[Backend, Any]:
         resolved = ResolvedSpec.of(self.tree)
-        expanded = check.expanded(resolved, os.environ)
+        expanded = resolved.expanded(os.environ).tree
         room = room_of(load(expanded))
         if room.is_runner:
             raise InvalidSpecError(

@@ -13,6 +13,7 @@ from typing import Final
 from dask_ctl import _platform
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, NoSuchClusterError
 from dask_ctl.hosts.record import (
+    VERSION,
     Host,
     Record,
     check_name,
@@ -26,6 +27,7 @@ from dask_ctl.hosts.record import (
 from dask_ctl.spec.files import written_beside
 
 __all__ = [
+    "VERSION",
     "Host",
     "Record",
     "add",

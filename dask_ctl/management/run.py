@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from dask_ctl import _platform
 from dask_ctl.backends import Backend, room_of
-from dask_ctl.creation import check, exits
+from dask_ctl.creation import exits
 from dask_ctl.creation.call import create
 from dask_ctl.creation.target import load
 from dask_ctl.exceptions import BackendError
@@ -37,7 +37,7 @@ def require_program(command: Sequence[str]) -> None:
 def create_for(resolved: ResolvedSpec) -> Any:
     """The cluster of a spec, for a command to use; what its class prints goes to standard error."""
     with redirect_stdout(sys.stderr):
-        expanded = check.expanded(resolved, os.environ)
+        expanded = resolved.expanded(os.environ).tree
         tree = shareable(resolved.tree, room_of(load(expanded)), expanded)
         return create(ResolvedSpec.of(tree))
 

@@ -61,6 +61,16 @@ def test_its_spec_is_a_template_and_is_checked(acme: Scripts) -> None:
     assert "kwargs.size: Acme has ten machines; ask for fewer" in wrong.stdout
 
 
+def test_its_specs_have_names(acme: Scripts) -> None:
+    """A spec that the package brings is found by its name, and listed with where it stands."""
+    shown = json.loads(ok(dask(acme, "spec", "show", "acme-small", "--output", "json")))
+    assert (shown["spec"]["module"], shown["spec"]["kwargs"]["size"]) == ("acme_dask", 1)
+    assert "acme-small.yaml" in shown["origins"]["kwargs.size"]["where"]
+    listed = json.loads(ok(dask(acme, "spec", "list", "--output", "json")))["specs"]
+    (entry,) = (each for each in listed if each["name"] == "acme-small")
+    assert entry["where"].startswith("acme-dask")
+
+
 def test_its_credentials_are_asked_for(acme: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it needs before the call is one line, and nothing is made."""
     monkeypatch.delenv("ACME_TOKEN")
