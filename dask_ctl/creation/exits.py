@@ -22,6 +22,7 @@ from dask_ctl._async import in_daemon
 from dask_ctl.backends import Backend
 from dask_ctl.backends.ending import close_clients
 from dask_ctl.creation import interrupts
+from dask_ctl.exceptions import reason
 
 logger = logging.getLogger("dask_ctl")
 
@@ -109,8 +110,8 @@ def _end(cluster: Any, room: Backend, *, close: bool) -> None:
     for step in [*steps, cluster.close] if close else steps:
         try:
             step()
-        except Exception:
-            logger.exception("closing %s met an error", room.name)
+        except Exception as error:  # noqa: BLE001 -- whatever a backend raises
+            logger.warning("closing %s met an error: %s", room.name, reason(error))
 
 
 def spare(cluster: Any, room: Backend) -> bool:
