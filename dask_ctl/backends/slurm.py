@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import getpass
-import shlex
+import re
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from dask_ctl.backends.batch import run
 from dask_ctl.exceptions import BackendError, Problem
+
+_QOS: Final = r"(?:^|\s)(?:--qos[=\s]\s*|-q\s*)(\S+)"
 
 
 def doubts(kwargs: Mapping[str, Any], timeout: float = 2.0) -> list[Problem]:
@@ -35,7 +37,11 @@ def doubts(kwargs: Mapping[str, Any], timeout: float = 2.0) -> list[Problem]:
         return [] if done.returncode else done.stdout.splitlines()
 
     partition, account = kwargs.get("queue"), kwargs.get("account")
-    qos = _option(kwargs.get("job_extra_directives") or (), "-q", "--qos")
+    directives = kwargs.get("job_extra_directives")
+    # Each is the rest of a line "#SBATCH …".
+    lines_of_script = map(str, directives) if isinstance(directives, list | tuple) else ()
+    found = [re.search(_QOS, line) for line in lines_of_script]
+    qos = next((match[1] for match in found if match), None)
     partitions, accounts, qualities = set[str](), set[str](), set[str]()
     if partition:
         partitions.update(lines("sinfo", "--noheader", "--format=%R"))
@@ -63,16 +69,3 @@ def doubts(kwargs: Mapping[str, Any], timeout: float = 2.0) -> list[Problem]:
         # Slurm keeps the names of accounts and QOS in lower case.
         if name not in known and (what == "partition" or name.lower() not in known)
     ]
-
-
-def _option(directives: Sequence[Any], short: str, long: str) -> str | None:
-    """The value of an option of sbatch, however it is written."""
-    words = [word for each in directives for word in shlex.split(str(each), comments=True)]
-    for word, following in zip(words, [*words, ""][1:], strict=True):
-        if word in (short, long):
-            return following
-        if word.startswith(f"{long}="):
-            return word.partition("=")[2]
-        if word.startswith(short) and not word.startswith("--"):
-            return word[len(short) :]
-    return None

@@ -34,6 +34,8 @@ def command(folder: Path, name: str, script: str) -> None:
     ("kwargs", "said"),
     [
         ({}, []),
+        ({"job_extra_directives": ["--quiet", "-x 'n1"]}, []),
+        ({"job_extra_directives": 3}, []),
         ({"queue": "gpu", "account": "My-Project", "job_extra_directives": ["--qos=long"]}, []),
         ({"queue": "gpu,absent"}, ["kwargs.queue: Slurm knows no partition 'absent' for you"]),
         ({"account": "absent"}, ["kwargs.account: Slurm knows no account 'absent' for you"]),
