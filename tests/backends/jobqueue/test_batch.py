@@ -255,6 +255,15 @@ def test_some_cannot_be_cancelled(queue: Queue, stops: bool) -> None:
         assert "\n" not in why
 
 
+def test_one_that_is_gone_costs_no_call_for_each_other(queue: Queue) -> None:
+    """Many jobs are cancelled in few calls, though the command stops at the one that is gone."""
+    queue.write(stops=True)
+    jobs = [queue.job(number, "pending") for number in range(12, 20)]
+    assert cancel(queue.system, [queue.id(99), *jobs], 60) == {}
+    assert queue.jobs() == []
+    assert len(queue.calls()) <= 3
+
+
 def test_cancelling_what_is_cancelled_already(of: Callable[[str], Queue]) -> None:
     """OAR refuses that, and says that the job runs, until it has ended."""
     queue = of("oar")
