@@ -89,4 +89,4 @@ def test_what_lies_over_it_is_said(
         monkeypatch.setenv("DASK_CTL__DISABLE_DISCOVERY", "[]")
     dask.config.refresh()
     with pytest.raises(InvalidSpecError, match="something that goes before that file"):
-        set_enabled("kubecluster", enabled=False)
+        set_enabled("schedulers", enabled=False)
