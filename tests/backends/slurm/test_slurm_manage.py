@@ -73,7 +73,7 @@ def test_jobs_that_wait(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
     assert row["status"] == "running"
     os.kill(host_of("a").pid, signal.SIGKILL)
     wait_until(lambda: slurm.queue() == ["PENDING"] or "PENDING" in slurm.queue(), "it waits on")
-    jobs = sorted(records.read("a").jobs)
+    jobs = list(records.read("a").jobs)
     assert [row["status"] for row in listed(slurm)[0]] == ["dead"]
     said = dask_cluster(slurm, "scale", "a", "1").stderr
     assert f"without closing it; these of its jobs may be queued: {', '.join(jobs)}; it" in said
