@@ -176,3 +176,8 @@ def explained(error: BaseException) -> Problem | None:
         return error.problem
     found: Problem | None = getattr(error, _PROBLEM, None)
     return found
+
+
+def exit_code_of(error: BaseException) -> int:
+    """What the command line exits with for an error; one that was explained is a backend's."""
+    return error.exit_code if isinstance(error, DaskCtlError) else BackendError.exit_code

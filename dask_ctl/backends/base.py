@@ -84,6 +84,8 @@ class Backend:
         The name of the discovery method that `sightings` is.
     starts_empty : bool
         Whether a cluster starts without workers until it is scaled.
+    by_command : bool
+        Whether all that is started is started by commands or by a service, if anything is.
     is_runner : bool
         Whether every process that calls it becomes a part of the cluster.
     by_address : bool
@@ -104,6 +106,7 @@ class Backend:
     templates: ClassVar[tuple[str, ...]] = ()
     service: ClassVar[str | None] = None
     starts_empty: ClassVar[bool] = False
+    by_command: ClassVar[bool] = False
     is_runner: ClassVar[bool] = False
     by_address: ClassVar[bool] = False
     read_by_shell: ClassVar[bool] = False
@@ -129,7 +132,7 @@ class Backend:
 
     def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
         """Whether processes are started that import the script's file, as multiprocessing does."""
-        return True
+        return not self.by_command
 
     def keywords(self, kwargs: Mapping[str, Any]) -> tuple[set[str], bool]:
         """The names that the target takes by its ``**kwargs`` too, and whether these are all.
@@ -189,10 +192,6 @@ class Backend:
         waiting : awaitable or None
             Inside a running loop, what to await.
         """
-
-    def why_no_workers(self, cluster: Any) -> str | None:
-        """Why workers that were asked for are not there yet, in a few words; None if unknown."""
-        return None
 
     # -- the end -------------------------------------------------------------------------------
 

@@ -18,10 +18,7 @@ class CloudProvider(Backend):
 
     classes: ClassVar[tuple[str, ...]] = ("dask_cloudprovider.generic.vmcluster.VMCluster",)
     packages = {"dask_cloudprovider": "dask-cloudprovider"}
-
-    def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
-        """The cloud starts everything."""
-        return False
+    by_command = True
 
 
 class Amazon(CloudProvider):

@@ -20,12 +20,9 @@ class Coiled(Backend):
     public_name = "coiled.Cluster"
     packages = {"coiled": "coiled"}
     templates = ("coiled",)
+    by_command = True
     service = "coiled"
     can_be_left = True
-
-    def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
-        """The service starts everything."""
-        return False
 
     def require(self, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> None:
         """A token: without one the first call starts a login, and waits for it."""

@@ -25,12 +25,9 @@ class Gateway(Backend):
     public_name = "dask_gateway.GatewayCluster"
     packages = {"dask_gateway": "dask-gateway"}
     templates = ("gateway",)
+    by_command = True
     service = "gateway"
     starts_empty = True
-
-    def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
-        """The server starts everything."""
-        return False
 
     def environment(self, cluster: Any, folder: Path) -> dict[str, str]:
         """Its address is one that only dask-gateway's own protocol reaches, by its credentials."""

@@ -19,12 +19,9 @@ class JobQueue(Backend):
     classes = ("dask_jobqueue.core.JobQueueCluster",)
     packages = {"dask_jobqueue": "dask-jobqueue"}
     templates = ("slurm", "sge", "pbs", "lsf", "oar", "moab", "htcondor")
+    by_command = True
     starts_empty = True
     read_by_shell = True
-
-    def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
-        """Workers are started by commands."""
-        return False
 
     def keywords(self, kwargs: Mapping[str, Any]) -> tuple[set[str], bool]:
         """They hand what they do not name to their jobs."""

@@ -27,10 +27,7 @@ class Kubernetes(Backend):
     public_name = "dask_kubernetes.operator.KubeCluster"
     packages = {"dask_kubernetes": "dask-kubernetes"}
     templates = ("kubernetes",)
-
-    def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
-        """The operator starts everything."""
-        return False
+    by_command = True
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """The DaskCluster that would be made, as its manifest."""

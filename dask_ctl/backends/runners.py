@@ -25,11 +25,8 @@ class Runner(Backend):
 
     classes = ("dask_jobqueue.runner.BaseRunner",)
     packages = {"dask_jobqueue": "dask-jobqueue"}
+    by_command = True
     is_runner = True
-
-    def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
-        """The ranks are started by whoever runs them."""
-        return False
 
     def calling(
         self, kwargs: Mapping[str, Any], *, asynchronous: bool

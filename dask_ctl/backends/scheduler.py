@@ -16,12 +16,9 @@ class Scheduler(Backend):
 
     classes = ("dask_ctl.proxy.ProxyCluster",)
     templates = ("proxy",)
+    by_command = True
     service = "schedulers"
     by_address = True
-
-    def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
-        """It starts nothing."""
-        return False
 
     def remembered(self, cluster: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The files of its security, from the root; a key itself is left out."""

@@ -28,10 +28,10 @@ def warn(text: object) -> None:
 
 def failure(error: BaseException) -> int:
     """Print an error in one line, and give the exit code that it means."""
-    from dask_ctl.exceptions import BackendError, DaskCtlError, explained
+    from dask_ctl.exceptions import exit_code_of, explained
 
     click.echo(f"Error: {explained(error)}", err=True)
-    return error.exit_code if isinstance(error, DaskCtlError) else BackendError.exit_code
+    return exit_code_of(error)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

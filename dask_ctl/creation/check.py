@@ -19,10 +19,10 @@ from dask_ctl.exceptions import (
     explain,
     text_of,
 )
-from dask_ctl.spec.located import KeyPath, Located
+from dask_ctl.spec.located import Located
 from dask_ctl.spec.resolve import resolve
 from dask_ctl.spec.resolved import ResolvedSpec
-from dask_ctl.spec.traps import unexpanded
+from dask_ctl.spec.traps import scalars, unexpanded
 from dask_ctl.spec.values import expand
 
 
@@ -113,16 +113,12 @@ def _problems(resolved: ResolvedSpec, env: Mapping[str, str]) -> Iterator[Proble
         yield from unexpanded(expanded.tree)
 
 
-def _unknown_values(part: Located, env: Mapping[str, str], path: KeyPath = ()) -> Iterator[Problem]:
-    if isinstance(part.value, (dict, list)):
-        items = part.value.items() if isinstance(part.value, dict) else enumerate(part.value)
-        for key, value in items:
-            yield from _unknown_values(value, env, (*path, key))
-        return
-    try:
-        expand(part, path, env)
-    except DaskCtlError as error:
-        yield error.problem
+def _unknown_values(tree: Located, env: Mapping[str, str]) -> Iterator[Problem]:
+    for path, part in scalars(tree):
+        try:
+            expand(part, path, env)
+        except DaskCtlError as error:
+            yield error.problem
 
 
 def arguments(tree: Located) -> tuple[list[Any], dict[str, Any]]:

@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 import weakref
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -49,10 +50,16 @@ def at_exit(cluster: Any, room: Backend) -> None:
 
 
 def _end_all() -> None:
+    for cluster, room in _to_be_ended():
+        _end(cluster, room, close=room.is_runner)
+
+
+def _to_be_ended() -> Iterator[tuple[Any, Backend]]:
+    """What is open, and is not to live on."""
     for cluster, room in list(_owned.items()):
         open_ = status_of(cluster) not in ("closed", "failed")
         if open_ and getattr(cluster, "shutdown_on_close", True):
-            _end(cluster, room, close=room.is_runner)
+            yield cluster, room
 
 
 def _heed_signals() -> None:
@@ -76,9 +83,8 @@ def _end_by(pid: int, signalnum: int, _: object) -> None:
 
 
 def _close_all() -> None:
-    for cluster, room in list(_owned.items()):
-        open_ = status_of(cluster) not in ("closed", "failed")
-        if open_ and getattr(cluster, "shutdown_on_close", True) and not room.is_runner:
+    for cluster, room in _to_be_ended():
+        if not room.is_runner:
             _end(cluster, room, close=True)
 
 

@@ -26,7 +26,13 @@ from dask_ctl.backends import Backend, batch, batch_systems, room_of
 from dask_ctl.creation import check, exits
 from dask_ctl.creation.call import create
 from dask_ctl.creation.target import load
-from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, explained
+from dask_ctl.exceptions import (
+    BackendError,
+    DaskCtlError,
+    InvalidSpecError,
+    exit_code_of,
+    explained,
+)
 from dask_ctl.hosts import store as records
 from dask_ctl.hosts.service import Service
 from dask_ctl.spec.located import Located, Origin, Source, locate, merge
@@ -62,7 +68,7 @@ def main() -> None:
         problem = explained(error)
         if problem is None:
             raise
-        code = error.exit_code if isinstance(error, DaskCtlError) else BackendError.exit_code
+        code = exit_code_of(error)
         logger.error("nothing was created: %s", problem)  # noqa: TRY400 -- a line for its reader
         owner.say(failed=str(problem), exit_code=code)
         sys.exit(code)
@@ -87,12 +93,13 @@ class Owner:
         self.stop_within = CLOSE_TIMEOUT
         self._writing = threading.RLock()  # two jobs may be submitted at once
         resolved = ResolvedSpec.of(tree)
+        shown = resolved.as_dict()
         self.record = records.Record(
             name=name,
             target=resolved.spec.target,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            spec=resolved.as_dict(),
-            adapt=resolved.as_dict()["spec"]["adapt"],
+            spec=shown,
+            adapt=shown["spec"]["adapt"],
             host=records.Host.here(),
         )
 
@@ -224,14 +231,12 @@ class Owner:
         for child in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
                 child.kill()
-        self._cancel_jobs(deadline)
-        if not self.record.jobs:
-            self._forget()
+        self._forget(deadline)
         logging.shutdown()
         os._exit(1)  # whatever hangs would hold up an orderly end
 
-    def _forget(self) -> None:
-        self._cancel_jobs(time.monotonic() + self.stop_within)
+    def _forget(self, deadline: float | None = None) -> None:
+        self._cancel_jobs(deadline or time.monotonic() + self.stop_within)
         if not self.record.jobs:  # what is left can be ended by whoever finds its record
             records.remove(self.record.name)
         self.lock.release()

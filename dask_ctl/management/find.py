@@ -7,12 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from dask_ctl.backends import listening
-from dask_ctl.exceptions import (
-    DaskCtlError,
-    InvalidSpecError,
-    NoSuchClusterError,
-    reason,
-)
+from dask_ctl.exceptions import DaskCtlError, InvalidSpecError, NoSuchClusterError, reason
 from dask_ctl.hosts import store as records
 from dask_ctl.management.discovery import chosen, of_record, survey
 from dask_ctl.management.info import ClusterInfo
@@ -62,10 +57,9 @@ def _once(rows: list[tuple[Live, ClusterInfo]]) -> Iterable[ClusterInfo]:
     seen = {live.key for live, _ in recorded}
     for _, info in recorded:
         yield info
-    # What was asked for by its address goes before what was found by looking around.
-    others = [(live, info) for live, info in rows if live.record is None]
-    for live, info in sorted(others, key=lambda row: row[1].discovery == "schedulers" and 0):
-        if info.address not in addresses and live.key not in seen:
+    # As they were found: schedulers that are configured come before what looking around finds.
+    for live, info in rows:
+        if live.record is None and info.address not in addresses and live.key not in seen:
             seen.add(live.key)
             yield info
 

@@ -22,7 +22,7 @@ from dask_ctl.exceptions import (
 )
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import of_scheduler
-from dask_ctl.management.live import CLIENT, Live, within
+from dask_ctl.management.live import CLIENT, Live, part_of_log, within
 from dask_ctl.spec.located import Origin, Source, locate
 from dask_ctl.spec.values import expand
 
@@ -171,12 +171,10 @@ class Left(Live):
     def logs(self, *, follow: bool) -> Iterator[str]:
         """By its class."""
         if follow:
-            raise BackendError(
-                f"{self.type} has no log that can be followed", remedy="leave out --follow"
-            )
+            self.refuse_to_follow()
         with self._explained("give the logs of"):
             for part, text in self.room.logs(self.sighting.name, self._arguments):
-                yield f"== {part}\n{str(text).rstrip()}\n"
+                yield part_of_log(part, text)
 
     def snippet(self) -> str:
         """By its class."""

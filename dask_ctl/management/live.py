@@ -13,10 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, NoReturn
 
 from dask_ctl._async import settled
-from dask_ctl.exceptions import (
-    BackendError,
-    reason,
-)
+from dask_ctl.exceptions import BackendError, reason
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import ClusterInfo
 from dask_ctl.spec import settings
@@ -155,6 +152,22 @@ class Live(ABC):
     def snippet(self) -> str:
         """Python code that gives a client of it."""
 
+    @property
+    def called(self) -> str | None:
+        """The class by which it is reached, in messages."""
+        return self.type
+
     def cannot(self, verb: str, remedy: str) -> NoReturn:
         """Raise the error that something cannot be done to it."""
-        raise BackendError(f"{self.type} cannot {verb} {self.name!r}", remedy=remedy)
+        raise BackendError(f"{self.called} cannot {verb} {self.name!r}", remedy=remedy)
+
+    def refuse_to_follow(self) -> NoReturn:
+        """Raise the error that its logs come in one piece."""
+        raise BackendError(
+            f"{self.called} has no log that can be followed", remedy="leave out --follow"
+        )
+
+
+def part_of_log(part: object, text: object) -> str:
+    """What one part of a cluster has logged, under its name."""
+    return f"== {part}\n{str(text).rstrip()}\n"

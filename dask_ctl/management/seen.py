@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from dask_ctl.backends import listening
 from dask_ctl.exceptions import BackendError
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import ClusterInfo, of_scheduler, started
-from dask_ctl.management.live import CLIENT, Live
+from dask_ctl.management.live import CLIENT, Live, part_of_log
 
-_PROXY: Final = "dask_ctl.proxy.ProxyCluster"
+_NOT_OURS: Final = "ask whoever started its scheduler"
 
 
 class Seen(Live):
@@ -48,6 +48,11 @@ class Seen(Live):
         return ((self.identity or {}).get("manager") or {}).get("type")
 
     @property
+    def called(self) -> str:
+        """The class that attaches to it, whatever started it."""
+        return "dask_ctl.proxy.ProxyCluster"
+
+    @property
     def key(self) -> tuple[str | None, str]:
         """A scheduler has more than one address: tcp://localhost:8786, tcp://127.0.0.1:8786."""
         return None, str((self.identity or {}).get("id") or self.address)
@@ -71,16 +76,11 @@ class Seen(Live):
 
     async def scale(self, n: int, deadline: float | None) -> None:
         """Refuse: its workers are not ours."""
-        self._refuse("scale")
+        self.cannot("scale", _NOT_OURS)
 
     async def adapt(self, options: Mapping[str, Any], deadline: float | None) -> None:
         """Refuse: its workers are not ours."""
-        self._refuse("adapt")
-
-    def _refuse(self, verb: str) -> NoReturn:
-        raise BackendError(
-            f"{_PROXY} cannot {verb} {self.name!r}", remedy="ask whoever started its scheduler"
-        )
+        self.cannot("adapt", _NOT_OURS)
 
     async def delete(self, deadline: float) -> None:
         """Refuse, or only forget what was recorded: it is not ours to end."""
@@ -95,12 +95,10 @@ class Seen(Live):
     def logs(self, *, follow: bool) -> Iterator[str]:
         """What its scheduler and its workers remember of their logs."""
         if follow:
-            raise BackendError(
-                f"{_PROXY} has no log that can be followed", remedy="leave out --follow"
-            )
+            self.refuse_to_follow()
         with self.connect(asynchronous=False) as cluster:
             for part, text in cluster.get_logs().items():
-                yield f"== {part}\n{str(text).rstrip()}\n"
+                yield part_of_log(part, text)
 
     def snippet(self) -> str:
         """By its address."""

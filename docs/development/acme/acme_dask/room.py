@@ -14,11 +14,8 @@ class Acme(Backend):
     public_name = "acme_dask.AcmeCluster"
     packages = {"acme_dask": "acme-dask"}
     templates = ("acme",)
+    by_command = True
     service = "acme"
-
-    def imports_main(self, kwargs):
-        """Its workers are on other machines."""
-        return False
 
     def keywords(self, kwargs):
         """All that its ``**options`` may be."""
