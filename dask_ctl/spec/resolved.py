@@ -95,7 +95,7 @@ class ResolvedSpec:
             If what ``${import:...}`` names cannot be imported.
         """
         tree = check_layer(expand(self.tree, (), env), in_file=False)
-        return replace(ResolvedSpec.of(tree), overridden=self.overridden, warnings=self.warnings)
+        return _again(tree, self.overridden, self.warnings)
 
     def origin_of(self, *path: str | int) -> Origin:
         """Where the value at `path` came from, or the nearest thing above it."""
@@ -153,6 +153,15 @@ class ResolvedSpec:
             ],
         }
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (self.tree, self.overridden, self.warnings)  # mapping proxies do not pickle
+
+    def __hash__(self) -> int:
+        return hash((self.spec.target, frozenset(self.origins.items())))
+
+    def __repr__(self) -> str:
+        return f"<ResolvedSpec {self.spec.target} from {describe(self.origin)}>"
+
     def __str__(self) -> str:
         lines = list(self.lines())
         width = max(len(text) for text, _ in lines)
@@ -162,12 +171,19 @@ class ResolvedSpec:
         return "\n".join([*shown, *(f"# not used: {entry}" for entry in self.overridden)])
 
     def _repr_html_(self) -> str:
+        left = "style='text-align: left'"  # notebooks align tables to the right
         rows = "".join(
-            f"<tr><td><pre>{html.escape(text)}</pre></td>"
-            f"<td>{html.escape(describe(origin)) if origin else ''}</td></tr>"
+            f"<tr><td {left}><pre>{html.escape(text)}</pre></td>"
+            f"<td {left}>{html.escape(describe(origin)) if origin else ''}</td></tr>"
             for text, origin in self.lines()
         )
-        return f"<table><tr><th>spec</th><th>origin</th></tr>{rows}</table>"
+        return f"<table><tr><th {left}>spec</th><th {left}>origin</th></tr>{rows}</table>"
+
+
+def _again(
+    tree: Located, overridden: tuple[Overridden, ...], warnings: tuple[Problem, ...]
+) -> ResolvedSpec:
+    return replace(ResolvedSpec.of(tree), overridden=overridden, warnings=warnings)
 
 
 def describe(origin: Origin) -> str:
