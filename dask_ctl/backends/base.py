@@ -193,6 +193,18 @@ class Backend:
             Inside a running loop, what to await.
         """
 
+    def waiting_for(self, cluster: Any, timeout: float) -> str | None:
+        """What workers that were asked for wait for, in a few words; None if that is not known.
+
+        It may block for `timeout` seconds, so it is not asked in an event loop.
+
+        Raises
+        ------
+        BackendError
+            If its service cannot be asked.
+        """
+        return None
+
     # -- the end -------------------------------------------------------------------------------
 
     def before_close(self, cluster: Any) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dask_ctl import _private
-from dask_ctl.backends import batch_systems, signature
+from dask_ctl.backends import batch, batch_systems, signature
 from dask_ctl.backends.base import Backend, Ledger
 
 
@@ -96,6 +96,12 @@ class JobQueue(Backend):
         that is refused would be a line in a log, and a script that waits for ever.
         """
         return cluster.sync(_not_half_way, cluster)
+
+    def waiting_for(self, cluster: Any, timeout: float) -> str | None:
+        """What the batch system says of jobs that do not run yet: ``2 pending: Resources``."""
+        system = batch_systems.system_of(base.__name__ for base in self.target.__mro__)
+        job_ids = [job.job_id for job in list(cluster.workers.values()) if job.job_id]
+        return batch.summary(batch.ask(system, job_ids, timeout)) if system else None
 
 
 async def _not_half_way(cluster: Any) -> Any:
