@@ -213,3 +213,18 @@ def test_tables_are_whole_in_a_pipe(project: Path) -> None:
         f"{name}.yaml:3" in line and line.startswith(" ") for line in done.stdout.splitlines()
     )
     assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "form"),
+    [
+        ("list", "-o, --output"),
+        ("show", "-o, --output"),
+        ("delete", "-y, --yes"),
+        ("logs", "-f, --follow"),
+    ],
+)
+def test_short_forms(python: Callable[..., Any], command: str, form: str) -> None:
+    """What is typed often has a short form, and the help names it."""
+    done = python(Path(sys.executable).with_name("dask"), "cluster", command, "--help")
+    assert form in done.stdout, done.stderr

@@ -199,7 +199,7 @@ def adapt(*, name: str, minimum: int, maximum: int, no_wait: bool, timeout: floa
 @click.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_cluster)
 @click.option("--all", "everything", is_flag=True, help="Every cluster of the command line.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @_timeout(180, "Wait no longer than this for the end of each.")
 def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: float) -> None:
     """End the clusters NAME..., and wait until nothing is left of them."""
@@ -239,7 +239,7 @@ def snippet(*, name: str) -> None:
 
 @click.command()
 @_name
-@click.option("--follow", is_flag=True, help="Go on until the cluster ends, or Ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the cluster ends, or Ctrl-C.")
 def logs(*, name: str, follow: bool) -> None:
     """Print what the cluster NAME has logged."""
     from dask_ctl import lifecycle

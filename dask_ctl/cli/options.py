@@ -46,6 +46,7 @@ def with_spec(command: Command) -> Command:
 def output_option(*kinds: str) -> Callable[[Command], Command]:
     """Add ``--output`` to a command, the first of `kinds` as its default."""
     return click.option(
+        "-o",
         "--output",
         type=click.Choice(kinds),
         default=kinds[0],
