@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dask_ctl.backends import batch, batch_systems, listening
 from dask_ctl.exceptions import BackendError, NoSuchClusterError
@@ -15,6 +15,9 @@ from dask_ctl.hosts import store as records
 from dask_ctl.management.info import of_scheduler
 from dask_ctl.management.live import CLIENT, POLL, Live
 from dask_ctl.management.seen import Seen
+
+if TYPE_CHECKING:
+    import psutil
 
 
 class Owned(Live):
@@ -114,9 +117,11 @@ class Owned(Live):
     async def delete(self, deadline: float) -> None:
         """Have its owner close it; of one that has none any more, end what is left."""
         if self.record.life == "alive":
+            process = self._process()
             await self._close(deadline)
             while records.exists(self.name) and self.record.life == "alive":
                 await self._patience(deadline, f"cluster {self.name!r} is still closing")
+            await _ended(process, deadline)
         if records.exists(self.name):
             self.record = records.read(self.name)
             await self._end_remains(deadline)
@@ -135,12 +140,22 @@ class Owned(Live):
                 raise
             self._terminate()  # it does not answer, but it lives, here
 
+    def _process(self) -> psutil.Process | None:
+        """The process of its owner, if that is one of this machine, which holds its lock."""
+        import psutil
+
+        if self.host.elsewhere:
+            return None
+        with suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.host.pid)
+        return None
+
     def _terminate(self) -> None:
         import psutil
 
-        # It holds its lock, so that this is the process that has recorded itself.
         with suppress(psutil.Error):
-            psutil.Process(self.host.pid).terminate()
+            if (process := self._process()) is not None:
+                process.terminate()
 
     async def _end_remains(self, deadline: float) -> None:
         record = self.record
@@ -211,3 +226,16 @@ def _end_jobs(record: records.Record, deadline: float) -> None:
             remedy="cancel them by hand, and delete it again",
         )
     batch.until_gone(system, record.jobs, max(1.0, deadline - time.monotonic()))
+
+
+async def _ended(process: psutil.Process | None, deadline: float) -> None:
+    """Wait until an owner, which has nothing left to do, is gone; help it at the deadline."""
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        # In a container there may be nobody who collects a process that has ended.
+        while process is not None and process.is_running() and process.status() != "zombie":
+            if time.monotonic() > deadline:
+                process.kill()
+                return
+            await asyncio.sleep(POLL)

@@ -147,7 +147,8 @@ def test_from_creation_to_deletion(shell: Scripts, *, secure: bool) -> None:
     assert "creating dask.distributed.LocalCluster" in following.stdout.readline()
     deleted = shell.dask_cluster("delete", "a", "--yes")
     assert (ok(deleted), deleted.stderr) == ("", "deleting a\nDeleted a.\n")
-    assert shell.processes().keys() <= {following.pid}
+    left = shell.processes()
+    assert left.keys() <= {following.pid}, left
     out, err = following.communicate(timeout=30)
     assert (err, following.returncode) == ("", 0)
     assert "closing cluster a" in out
