@@ -7,7 +7,8 @@ the name is still there.
 from __future__ import annotations
 
 import atexit
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from typing import Any, Final
 USED: Final = (
     "atexit:_run_exitfuncs",
     "distributed:Client._instances",
+    "distributed.deploy.cluster:Cluster._close",
     "distributed.deploy.cluster:Cluster._supports_scaling",
     "distributed.deploy.spec:SpecCluster._supports_scaling",
     "dask_jobqueue.core:Job._call",
@@ -39,6 +41,35 @@ def stop_adapting(cluster: Any) -> None:
     """
     with suppress(AttributeError):
         cluster._adaptive.stop()  # noqa: SLF001
+
+
+def when_closed(cluster: Any, then: Callable[[], None]) -> None:
+    """Have something done once `cluster` has closed, or is no more.
+
+    Whichever way a cluster of distributed is closed, it is by ``_close``; what has none has
+    ``close``. There is no public hook (distributed 2026.8).
+    """
+    weakref.finalize(cluster, then).atexit = False
+    if not hasattr(cluster, "_close"):
+        close = cluster.close
+
+        def closed(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return close(*args, **kwargs)
+            finally:
+                then()
+
+        cluster.close = closed
+        return
+    inner = cluster._close  # noqa: SLF001
+
+    async def closed_inside(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await inner(*args, **kwargs)
+        finally:
+            then()
+
+    cluster._close = closed_inside  # noqa: SLF001
 
 
 def clients() -> Iterator[Any]:

@@ -33,7 +33,7 @@ _PLAIN = {"bool", "int", "iterable", "list", "mapping", "object", "sequence", "s
 numpydoc_xref_ignore = {*_PLAIN, "of", "optional", "or", "path", "to"}
 numpydoc_xref_aliases = {
     **{word: word for word in _PLAIN},
-    "ClusterSpec": "dask_ctl.spec.keys.ClusterSpec",
+    "ClusterSpec": "dask_ctl.spec.cluster_spec.ClusterSpec",
     "Problem": "dask_ctl.exceptions.Problem",
     "Located": "dask_ctl.spec.located.Located",
     "Origin": "dask_ctl.spec.located.Origin",

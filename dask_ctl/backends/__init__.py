@@ -14,7 +14,8 @@ from importlib.metadata import entry_points
 from importlib.resources import files
 from typing import Any, Final
 
-from dask_ctl.backends.base import Backend, Ledger, Sighting
+from dask_ctl.backends.base import Backend, Sighting
+from dask_ctl.backends.ledger import Ledger
 
 __all__ = ["Backend", "Ledger", "Sighting", "installing", "room_of", "rooms", "template"]
 

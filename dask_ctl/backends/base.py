@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, Protocol
+from typing import Any, ClassVar, Final, Literal
 
 from dask_ctl import _private
 from dask_ctl.backends import signature
+from dask_ctl.backends.ledger import Ledger
 from dask_ctl.exceptions import BackendError, Problem
 from dask_ctl.spec.secrets import looks_secret
 
@@ -44,16 +45,6 @@ class Sighting:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     address: str | None = None
     known: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Ledger(Protocol):
-    """Where the jobs are written down that must be cancelled if their owner cannot."""
-
-    def submitted(self, system: str, job_id: str) -> None:
-        """A job is in the queue of a batch system."""
-
-    def cancelled(self, job_id: str) -> None:
-        """It has been taken out."""
 
 
 class Backend:
@@ -92,6 +83,10 @@ class Backend:
         Whether all that is needed to connect to a cluster again is its address.
     read_by_shell : bool
         Whether a shell reads the arguments, so that it expands ``$NAME`` and ``~`` in them.
+    inherits_config : bool
+        Whether the class itself hands the configuration of the calling process on.
+    variables_remedy : str
+        What to do where `with_variables` knows no way.
     """
 
     classes: ClassVar[tuple[str, ...]] = ()
@@ -110,6 +105,8 @@ class Backend:
     is_runner: ClassVar[bool] = False
     by_address: ClassVar[bool] = False
     read_by_shell: ClassVar[bool] = False
+    inherits_config: ClassVar[bool] = False
+    variables_remedy: ClassVar[str] = "see the documentation of its class"
 
     def __init__(self, target: Any) -> None:
         self.target = target
@@ -156,6 +153,15 @@ class Backend:
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str | None:
         """What would be started, as text, with nothing started; None if that cannot be told."""
+        return None
+
+    def with_variables(
+        self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
+    ) -> dict[str, Any] | None:
+        """The keyword arguments that give workers, and a scheduler elsewhere, some variables.
+
+        None if there is no way.
+        """
         return None
 
     # -- the call ------------------------------------------------------------------------------

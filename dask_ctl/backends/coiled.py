@@ -23,6 +23,7 @@ class Coiled(Backend):
     by_command = True
     service = "coiled"
     can_be_left = True
+    inherits_config = True  # by its argument send_dask_config
 
     def require(self, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> None:
         """A token: without one the first call starts a login, and waits for it."""
@@ -31,6 +32,12 @@ class Coiled(Backend):
                 "no token of Coiled is configured",
                 remedy="run 'coiled login' once, or set DASK_COILED__TOKEN",
             )
+
+    def with_variables(
+        self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """By an argument."""
+        return {**kwargs, "environ": {**variables, **(kwargs.get("environ") or {})}}
 
     def remembered(self, cluster: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Whose it is."""

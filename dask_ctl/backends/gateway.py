@@ -28,6 +28,15 @@ class Gateway(Backend):
     by_command = True
     service = "gateway"
     starts_empty = True
+    variables_remedy = "if the gateway has the option, add 'environment: {}' to kwargs"
+
+    def with_variables(
+        self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
+    ) -> dict[str, Any] | None:
+        """By the option that gateways call ``environment``, if they have it: the spec says so."""
+        if not isinstance(given := kwargs.get("environment"), Mapping):
+            return None
+        return {**kwargs, "environment": {**variables, **given}}
 
     def environment(self, cluster: Any, folder: Path) -> dict[str, str]:
         """Its address is one that only dask-gateway's own protocol reaches, by its credentials."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
+
+import dask.config
 
 from dask_ctl import _private
 from dask_ctl.backends import batch, batch_systems, signature
-from dask_ctl.backends.base import Backend, Ledger
+from dask_ctl.backends.base import Backend
+from dask_ctl.backends.ledger import Ledger
 
 
 class JobQueue(Backend):
@@ -18,7 +22,7 @@ class JobQueue(Backend):
 
     classes = ("dask_jobqueue.core.JobQueueCluster",)
     packages = {"dask_jobqueue": "dask-jobqueue"}
-    templates = ("slurm", "sge", "pbs", "lsf", "oar", "moab", "htcondor")
+    templates: ClassVar[tuple[str, ...]] = ("slurm", "sge", "pbs", "lsf", "oar", "moab", "htcondor")
     by_command = True
     starts_empty = True
     read_by_shell = True
@@ -36,6 +40,21 @@ class JobQueue(Backend):
         given = {name: value for name, value in kwargs.items() if name in known}
         job = job_cls(scheduler="tcp://<scheduler>:<port>", name="<worker>", **given)
         return f"{job.job_script().strip()}\n\n# submitted by: {job.submit_command}\n"
+
+    def with_variables(
+        self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
+    ) -> dict[str, Any] | None:
+        """At the head of the job script; the scheduler is in the calling process."""
+        job_cls = kwargs.get("job_cls") or self.target.job_cls
+        configured = f"jobqueue.{kwargs.get('config_name') or job_cls.config_name}"
+        names = ("job_script_prologue", "env_extra")
+        given = (
+            kwargs.get(name) or dask.config.get(f"{configured}.{name.replace('_', '-')}", None)
+            for name in names
+        )
+        exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+        own: list[str] = next((lines for lines in given if lines), [])
+        return {**kwargs, "job_script_prologue": [*exports, *own]}
 
     def prepared(
         self, kwargs: Mapping[str, Any], env: Mapping[str, str], ledger: Ledger | None
@@ -104,6 +123,17 @@ class JobQueue(Backend):
         return batch.summary(batch.ask(system, job_ids, timeout)) if system else None
 
 
+class LocalJobs(JobQueue):
+    """Its ``LocalCluster``: no shell reads the script, which is split into one command's words."""
+
+    classes = ("dask_jobqueue.local.LocalCluster",)
+    templates = ()
+    read_by_shell = False
+
+    def with_variables(self, kwargs: Mapping[str, Any], variables: Mapping[str, str]) -> None:
+        """There is no way."""
+
+
 async def _not_half_way(cluster: Any) -> Any:
     submitting = asyncio.ensure_future(_submitted(cluster))
     try:
@@ -124,4 +154,4 @@ def _job_of(worker: Any) -> str:
     return str(worker.name).rpartition("-")[0]
 
 
-ROOMS = (JobQueue,)
+ROOMS = (JobQueue, LocalJobs)

@@ -27,6 +27,7 @@ class Kubernetes(Backend):
     public_name = "dask_kubernetes.operator.KubeCluster"
     packages = {"dask_kubernetes": "dask-kubernetes"}
     templates = ("kubernetes",)
+    variables_remedy = "write the variables into the manifest of 'custom_cluster_spec'"
     by_command = True
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
@@ -42,6 +43,17 @@ class Kubernetes(Backend):
             **{name: value for name, value in given.items() if value is not None}
         )
         return str(yaml.safe_dump(manifest, sort_keys=False))
+
+    def with_variables(
+        self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
+    ) -> dict[str, Any] | None:
+        """In the manifest, as mapping or list, whichever is given."""
+        if kwargs.get("custom_cluster_spec") is not None:
+            return None
+        given = kwargs.get("env") or dask.config.get("kubernetes.env", None) or {}
+        if isinstance(given, Mapping):
+            return {**kwargs, "env": {**variables, **given}}
+        return {**kwargs, "env": [*({"name": n, "value": v} for n, v in variables.items()), *given]}
 
     def calling(
         self, kwargs: Mapping[str, Any], *, asynchronous: bool

@@ -15,6 +15,8 @@ class Local(Backend):
 
     classes = ("distributed.deploy.local.LocalCluster",)
     templates = ("local",)
+    inherits_config = True  # a nanny hands on what is in force here
+    variables_remedy = "only workers that are processes have variables of their own"
 
     def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
         """Workers that are threads start no process."""
@@ -47,6 +49,14 @@ class Local(Backend):
         memory = "no limit" if limit is None else format_bytes(limit)
         kind = "processes" if processes else "threads of this process"
         return f"workers: {n} ({kind})\nthreads of each: {threads}\nmemory of each: {memory}\n"
+
+    def with_variables(
+        self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
+    ) -> dict[str, Any] | None:
+        """By the nannies; threads share the variables of this process."""
+        if kwargs.get("processes") is False or kwargs.get("worker_class") is not None:
+            return None
+        return {**kwargs, "env": {**variables, **(kwargs.get("env") or {})}}
 
     def shareable(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Threads listen only within their own process, unless they are told how."""

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, NoReturn
 
-from dask_ctl.backends.base import Backend, Ledger
+from dask_ctl.backends.base import Backend
 from dask_ctl.backends.ending import close_clients, end_process
+from dask_ctl.backends.ledger import Ledger
 from dask_ctl.exceptions import BackendError
 
 _JOIN_TIMEOUT: Final = 60.0  # seconds
@@ -27,6 +28,13 @@ class Runner(Backend):
     packages = {"dask_jobqueue": "dask-jobqueue"}
     by_command = True
     is_runner = True
+    inherits_config = True  # every rank sets it in force for itself
+
+    def with_variables(
+        self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Every rank sets them for itself."""
+        return dict(kwargs)
 
     def calling(
         self, kwargs: Mapping[str, Any], *, asynchronous: bool

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from dask_ctl.backends.base import Backend
@@ -16,10 +19,21 @@ class SSH(Backend):
     classes = ("distributed.deploy.ssh.SSHCluster",)
     packages = {"asyncssh": "asyncssh"}
     templates = ("ssh",)
+    inherits_config = True  # distributed hands on what is in force here
 
     def can(self, verb: Literal["scale", "adapt"]) -> bool:
         """It has the machines that it is given; scaling it corrupts it (distributed 2026.8)."""
         return False
+
+    def with_variables(
+        self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Before the command that starts Python; ``AcceptEnv`` of an sshd is seldom set."""
+        python = kwargs.get("remote_python") or sys.executable
+        env = shlex.join(["env", *(f"{name}={value}" for name, value in variables.items())])
+        several = isinstance(python, (list, tuple))
+        command = [f"{env} {each}" for each in python] if several else f"{env} {python}"
+        return {**kwargs, "remote_python": command}
 
     def before_close(self, cluster: Any) -> None:
         """Wait until all workers have joined.

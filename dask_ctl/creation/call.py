@@ -12,7 +12,7 @@ from typing import Any
 
 from dask_ctl._async import settled
 from dask_ctl.backends import Ledger, room_of
-from dask_ctl.creation import check, exits, interrupts
+from dask_ctl.creation import carried, check, exits, interrupts
 from dask_ctl.creation.script import leave_unguarded_script_alone
 from dask_ctl.creation.target import has_cluster_interface, load
 from dask_ctl.exceptions import (
@@ -89,8 +89,11 @@ class _Call:
             if problem.severity == "error":
                 raise InvalidSpecError.of(problem)
             _warn(problem)
+        self.config = carried.InForce(self.spec.config)
         with self._explained():
+            self.config.begin()
             self.room.require(self.kwargs, env)
+            self.kwargs = carried.handed_on(self.spec, self.room, self.kwargs)
             self.kwargs = self.room.prepared(self.kwargs, env, ledger)
 
     def make(self, *, asynchronous: bool) -> Any:
@@ -110,7 +113,9 @@ class _Call:
                 exits.undo(cluster, self.room)
                 raise KeyboardInterrupt
         if has_cluster_interface(cluster):
+            self.config.until_closed(cluster)
             return cluster
+        self.config.put_back()
         if callable(close := getattr(cluster, "close", None)):
             close()
         raise InvalidSpecError(
@@ -178,7 +183,8 @@ class _Call:
     def _explained(self) -> Iterator[None]:
         """Say of a backend's error which spec named it; of one of ours, where the value stands."""
         try:
-            yield
+            with self.config.or_put_back():
+                yield
         except DaskCtlError as error:
             if error.problem.origin is None:
                 path = error.problem.key.split(".") if error.problem.key else ["class"]
@@ -186,7 +192,7 @@ class _Call:
                 raise type(error).of(located) from error.__cause__
             raise
         except Exception as error:
-            known = secrets({"args": self.args, "kwargs": self.kwargs})
+            known = secrets({"args": self.args, "kwargs": self.kwargs, "env": self.spec.env})
             explain(
                 error,
                 Problem(

@@ -9,6 +9,7 @@ from typing import Any
 
 from dask_ctl import _private
 from dask_ctl.backends import Backend, room_of
+from dask_ctl.creation import carried
 from dask_ctl.creation.arguments import adapt_misfits, misfits
 from dask_ctl.creation.target import load
 from dask_ctl.exceptions import (
@@ -22,6 +23,7 @@ from dask_ctl.exceptions import (
 from dask_ctl.spec.located import Located
 from dask_ctl.spec.resolve import resolve
 from dask_ctl.spec.resolved import ResolvedSpec
+from dask_ctl.spec.secrets import scrubbed, secrets
 from dask_ctl.spec.traps import scalars, unexpanded
 from dask_ctl.spec.values import expand
 
@@ -82,19 +84,23 @@ def plan(resolved: ResolvedSpec, env: Mapping[str, str]) -> str:
     for problem in fitting(expanded, room, args, kwargs):
         if problem.severity == "error":
             raise InvalidSpecError.of(problem)
+    config = carried.InForce(expanded.spec.config)
     try:
-        told = room.plan(args, kwargs)
+        config.begin()
+        told = room.plan(args, carried.handed_on(expanded.spec, room, kwargs))
     except Exception as error:
         summary = f"{resolved.spec.target} failed: {text_of(error)}"
         explain(error, Problem(summary, "check its args and kwargs", resolved.origin))
         raise
+    finally:
+        config.put_back()
     if told is None:
         raise BackendError(
             f"what {resolved.spec.target} would start cannot be told",
             remedy="see its documentation",
             origin=resolved.origin,
         )
-    return told
+    return scrubbed(told, list(secrets({"args": args, "kwargs": kwargs, "env": expanded.spec.env})))
 
 
 def _problems(resolved: ResolvedSpec, env: Mapping[str, str]) -> Iterator[Problem]:
@@ -132,7 +138,12 @@ def fitting(
 ) -> Iterator[Problem]:
     """Whether a spec fits its class: its arguments, its scaling, and that it gets workers."""
     adapt = resolved.spec.adapt or {}
-    for found in (misfits(room, args, kwargs), room.problems(kwargs), adapt_misfits(room, adapt)):
+    for found in (
+        misfits(room, args, kwargs),
+        room.problems(kwargs),
+        adapt_misfits(room, adapt),
+        carried.misfits(resolved, room, kwargs),
+    ):
         for problem in found:
             path = tuple((problem.key or "class").split(".", 1))
             known = resolved.tree.get(*path) is not None

@@ -1,20 +1,20 @@
-"""What a spec is: one table of its keys, and the frozen value that they make."""
+"""What a spec is: one table of its keys, and what each may hold."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from dask_ctl.exceptions import InvalidSpecError
-from dask_ctl.spec.located import KeyPath, Located, Origin, dotted, locate
+from dask_ctl.spec.located import KeyPath, Located, Origin, dotted, locate, merge
 from dask_ctl.spec.values import has_placeholder, is_placeholder
 
 VERSIONS: Final = (1,)
 _NAME: Final = r"[^\W\d]\w*"
 _MODULE: Final = rf"{_NAME}(\.{_NAME})*"
+_VARIABLE: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 _PLACEHOLDER: Final = r"\$\{(env|text|import):"
 
 # Of keyword arguments: any text may name one; whether the target takes it is another question.
@@ -52,71 +52,6 @@ class Key:
     def attribute(self) -> str:
         """The attribute of a `ClusterSpec` that holds it."""
         return "class_" if self.name == "class" else self.name
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusterSpec:
-    """Which cluster to make, and how: a checked, frozen spec.
-
-    Where a value is one placeholder, such as ``${env:N}``, it is that text until it is expanded.
-
-    Parameters
-    ----------
-    module : str
-        The module to import.
-    class_ : str
-        The cluster class in it, or a function that returns a cluster; ``class`` in a file.
-    args : tuple
-        Positional arguments.
-    kwargs : mapping
-        Keyword arguments.
-    scale : int or mapping, optional
-        The number of workers to scale to once the cluster is up, or the keyword arguments of
-        ``cluster.scale``.
-    adapt : mapping, optional
-        Keyword arguments of ``cluster.adapt`` once the cluster is up.
-    version : int
-        The version of the format.
-    """
-
-    module: str
-    class_: str
-    args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    scale: int | Mapping[str, Any] | None = None
-    adapt: Mapping[str, Any] | None = None
-    version: int = 1
-
-    @property
-    def target(self) -> str:
-        """The dotted name of what is called."""
-        return f"{self.module}.{self.class_}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """The spec as the mapping that a file would hold, in fresh containers."""
-        return {key.name: _thaw(getattr(self, key.attribute)) for key in TABLE}
-
-
-def build(tree: Located) -> ClusterSpec:
-    """Make the frozen spec from a checked and merged tree.
-
-    Raises
-    ------
-    InvalidSpecError
-        If module or class is missing.
-    """
-    for key in ("module", "class"):
-        if key not in tree.value:
-            example = "dask.distributed" if key == "module" else "LocalCluster"
-            raise InvalidSpecError(
-                "missing", remedy=f"add '{key}: {example}'", origin=tree.origin, key=key
-            )
-    plain = tree.plain()
-    values = {
-        key.attribute: _freeze(key.default if plain.get(key.name) is None else plain[key.name])
-        for key in TABLE
-    }
-    return ClusterSpec(**values)
 
 
 def names_target(layer: Located) -> bool:
@@ -256,6 +191,51 @@ def _check_scale(key: str, part: Located) -> Located:
     return part
 
 
+def _check_env(key: str, part: Located) -> Located:
+    if part.value is None:
+        return replace(part, value={}, whole=True)
+    if not isinstance(part.value, dict):
+        raise wrong((key,), part.origin, f"must be a mapping, not {kind(part.value)}")
+    texts: dict[str, Located] = {}
+    for name, each in part.value.items():
+        path = (key, str(name))
+        if not re.fullmatch(_VARIABLE, str(name)):
+            remedy = "use letters, digits and '_'"
+            raise wrong(path, each.origin, "is no name of an environment variable", remedy)
+        # The name of a DASK_CTL__ variable tells no case, and those of variables have capitals.
+        texts[name.upper() if part.folded else name] = _text(path, each)
+    return replace(part, value=texts)
+
+
+def _text(path: KeyPath, part: Located) -> Located:
+    """The text of a variable: as it is written, so that 1.20 and 0123 stay what they are."""
+    if part.written is None and type(part.value) not in (str, int, float):
+        problem = f"must be text or a number, not {kind(part.value)}"
+        raise wrong(path, part.origin, problem, "write it in quotes")
+    return replace(
+        part, value=str(part.value) if part.written is None else part.written, written=None
+    )
+
+
+def _check_config(key: str, part: Located) -> Located:
+    if part.value is None:
+        return replace(part, value={}, whole=True)
+    if not isinstance(part.value, dict):
+        raise wrong((key,), part.origin, f"must be a mapping, not {kind(part.value)}")
+    tree = replace(part, value={})
+    for name, each in part.value.items():
+        if not isinstance(name, str) or not all(parts := name.split(".")):
+            raise wrong((key, str(name)), each.origin, "is no key of dask's configuration")
+        if parts[0] == "ctl":
+            remedy = "put it into dask's configuration"
+            raise wrong((key, name), each.origin, "says which spec is used, so none can", remedy)
+        nested = each
+        for inner in reversed(parts):
+            nested = Located({inner: nested}, each.origin)
+        tree = replace(merge(tree, nested), origin=part.origin)
+    return replace(tree, whole=part.whole)
+
+
 TABLE: Final = (
     Key(
         name="version",
@@ -311,6 +291,29 @@ TABLE: Final = (
         check=lambda key, part: part if part.value is None else keyword_names(key, part),
         schema=_ARGUMENTS,
     ),
+    Key(
+        name="env",
+        type="mapping",
+        description="Environment variables of scheduler and workers.",
+        check=_check_env,
+        schema={
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": f"^{_VARIABLE}$"},
+            "additionalProperties": {"type": ["string", "number"]},
+        },
+        default={},
+    ),
+    Key(
+        name="config",
+        type="mapping",
+        description="Dask's configuration in force with this cluster, here and in its processes.",
+        check=_check_config,
+        schema={
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": r"^(?!ctl(\.|$))[^.]+(\.[^.]+)*$"},
+        },
+        default={},
+    ),
 )
 KEYS: Final = tuple(key.name for key in TABLE)
 BY_NAME: Final = {key.name: key for key in TABLE}
@@ -332,19 +335,3 @@ def schema_of(key: Key) -> dict[str, Any]:
     placeholder = {"type": "string", "pattern": rf"^{_PLACEHOLDER}.*\}}$"}
     given = key.schema if key.type == "str" else {"anyOf": [dict(key.schema), placeholder]}
     return {"description": key.description, **given}
-
-
-def _freeze(value: Any) -> Any:
-    if isinstance(value, dict):
-        return MappingProxyType({key: _freeze(part) for key, part in value.items()})
-    if isinstance(value, list):
-        return tuple(_freeze(part) for part in value)
-    return value
-
-
-def _thaw(value: Any) -> Any:
-    if isinstance(value, (dict, MappingProxyType)):
-        return {key: _thaw(part) for key, part in value.items()}
-    if type(value) is tuple:
-        return [_thaw(part) for part in value]
-    return value

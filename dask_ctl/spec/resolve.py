@@ -14,10 +14,10 @@ from typing import Any, Final
 import dask.config
 
 from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError, Problem
+from dask_ctl.spec.cluster_spec import build
 from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.defaults import DEFAULTS, NAMESPACE
 from dask_ctl.spec.keys import (
-    build,
     did_you_mean,
     is_set,
     keyword_names,

@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from dask_ctl.exceptions import Problem
-from dask_ctl.spec.keys import KEYS, ClusterSpec, build
+from dask_ctl.spec.cluster_spec import ClusterSpec, build
+from dask_ctl.spec.keys import KEYS
 from dask_ctl.spec.located import Located, Origin, Source, dotted
 from dask_ctl.spec.secrets import masked
 from dask_ctl.spec.shape import check_layer

@@ -22,6 +22,7 @@ from tests.backends.scripts import (
     ANSWER,
     ASYNCHRONOUS,
     SCRIPT,
+    SEEN,
     WORK_FOR_EVER,
     Moment,
     Scripts,
@@ -76,6 +77,11 @@ class ClusterOfJobs:
         """The script gives its result, exit code 0, and nothing on stderr."""
         run = batch.python(SCRIPT)
         assert (run.stdout, run.stderr, run.returncode) == (ANSWER, "", 0), run.stderr
+
+    def test_configuration_and_variables_reach_workers(self, batch: BatchSystem) -> None:
+        """What the spec hands on is what a task in a job sees; it is put back at the end."""
+        run = batch.python(batch.carry())
+        assert (run.stdout, run.returncode) == (SEEN, 0), run.stderr
 
     def test_asynchronous(self, batch: BatchSystem) -> None:
         """``async with create_cluster(asynchronous=True)`` in a script, likewise."""

@@ -59,6 +59,28 @@ async def dask_setup(server):
 """
 # The end of a script that is a snippet.
 USE = "print(client.submit(sum, [1, 2]).result())\n"
+# What a spec hands on, and the end of a script that says what a task sees of it.
+CARRIED = """
+env: {Kept_Case: a b, VERSION: 1.20}
+config: {acme.level: 3, acme: {colour: red}}
+"""
+SEES = """
+import os, dask
+
+def seen():
+    return dask.config.get("acme", None), os.environ.get("Kept_Case"), os.environ.get("VERSION")
+
+print(dask.config.get("acme"))
+print(client.submit(seen).result())
+client.close()
+cluster.close()
+print(dask.config.get("acme.level", None))
+"""
+SEEN = f"""\
+{ANSWER}{{'level': 3, 'colour': 'red'}}
+({{'level': 3, 'colour': 'red'}}, 'a b', '1.20')
+None
+"""
 _LOCKS = {".lock", ".dirlock"}
 
 
@@ -135,6 +157,12 @@ class Scripts:
     def use_example(self, name: str) -> None:
         """Make the example spec of a backend the current one."""
         shutil.copy(example(name), self.cwd / "dask-cluster.yaml")
+
+    def carry(self) -> Path:
+        """Have the spec hand configuration and variables on; give a script that prints `SEEN`."""
+        spec = self.cwd / "dask-cluster.yaml"
+        spec.write_text(spec.read_text() + CARRIED)
+        return self.longer(SEES)
 
     def longer(self, end: str, of: Path = SCRIPT) -> Path:
         """Write a script, by default the announcement's, with something more at its end."""

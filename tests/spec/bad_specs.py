@@ -16,7 +16,7 @@ OWN = (
     "parameter 'asynchronous' or its return annotation"
 )
 OTHER = "rename it, or name the spec that is meant: create_cluster('my-spec.yaml')"
-KNOWN = "known: version, module, class, args, kwargs, scale, adapt"
+KNOWN = "known: version, module, class, args, kwargs, scale, adapt, env, config"
 
 
 def needs_hosts(hosts: list[str], asynchronous: bool = False) -> None:

@@ -64,6 +64,8 @@ LIKELY = {
     "kwargs": st.dictionaries(NAMES, VALUES, max_size=3),
     "scale": st.integers(0, 4),
     "adapt": st.dictionaries(st.sampled_from(["minimum", "maximum"]), st.integers(), max_size=2),
+    "env": st.dictionaries(st.sampled_from(["A", "b_1", "1x"]), VALUES, max_size=2),
+    "config": st.dictionaries(st.sampled_from(["a", "a.b", "a..b", "ctl"]), VALUES, max_size=2),
 }
 
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.lifecycle import spec_template, spec_templates
 from dask_ctl.spec import defaults, schema
-from dask_ctl.spec.keys import KEYS, TABLE, ClusterSpec, build
+from dask_ctl.spec.cluster_spec import ClusterSpec, build
+from dask_ctl.spec.keys import KEYS, TABLE
 from dask_ctl.spec.located import Origin, Source, locate
 from dask_ctl.spec.shape import check_layer
 from tests.conftest import ROOT
@@ -38,6 +39,8 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "args": st.lists(JSON, max_size=2),
     "kwargs": st.dictionaries(st.sampled_from(["n", "n-w", "asynchronous", "class", "1x"]), JSON),
     "scale": st.one_of(st.none(), st.integers(-1, 3)),
+    "env": st.dictionaries(st.sampled_from(["A", "b_1", "1x", "", "c=d"]), JSON, max_size=2),
+    "config": st.dictionaries(st.sampled_from(["a", "a.b", "a..b", "ctl", "ctl.x", "ctlx"]), JSON),
 }
 
 

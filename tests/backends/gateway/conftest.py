@@ -20,7 +20,7 @@ from tests.conftest import require_package
 
 INSTALL = "pip install dask-gateway 'dask-gateway-server[local]'"
 CONFIGURATION = """
-from dask_gateway_server.options import Integer, Options
+from dask_gateway_server.options import Integer, Mapping, Options
 
 c.DaskGateway.backend_class = "dask_gateway_server.backends.local.UnsafeLocalBackend"
 c.DaskGateway.address = "127.0.0.1:0"
@@ -28,8 +28,16 @@ c.Proxy.address = {address!r}
 c.UnsafeLocalBackend.clusters_directory = {clusters!r}
 c.ClusterConfig.scheduler_cmd = ["dask", "scheduler"]
 c.ClusterConfig.worker_cmd = ["dask", "worker"]
-c.ClusterConfig.environment = {{"HOME": {home!r}, "TMPDIR": {home!r}}}
-c.Backend.cluster_options = Options(Integer("worker_cores", default=1, min=1, max=2))
+
+def chosen(options):
+    environment = {{"HOME": {home!r}, "TMPDIR": {home!r}, **options.environment}}
+    return {{"worker_cores": options.worker_cores, "environment": environment}}
+
+c.Backend.cluster_options = Options(
+    Integer("worker_cores", default=1, min=1, max=2),
+    Mapping("environment", default={{}}),
+    handler=chosen,
+)
 """
 
 

@@ -11,7 +11,7 @@ from gateway_server import Server
 
 from dask_ctl import create_cluster
 from tests.backends.claims import Scalable
-from tests.backends.scripts import ASYNCHRONOUS, SCRIPT, Moment, Scripts
+from tests.backends.scripts import ASYNCHRONOUS, SCRIPT, SEEN, Moment, Scripts
 
 RIGID = """
 from dask_gateway import GatewayCluster
@@ -43,6 +43,18 @@ class TestGateway(Scalable):
         """Give a moment of the creation, by the server's account."""
         reached = {"accepted": gateway.clusters, "running": lambda: gateway.clusters("running")}
         return Moment(reached[request.param])
+
+
+@pytest.mark.usefixtures("gateway")
+def test_hands_on_by_its_option(scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the option ``environment`` of a server that has it, once the spec names that."""
+    script = scripts.carry()
+    run = scripts.python(script)
+    assert run.returncode == 1
+    assert "add 'environment: {}' to kwargs" in run.stderr.splitlines()[-1]
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__ENVIRONMENT", "{}")
+    run = scripts.python(script)
+    assert (run.stdout, run.returncode) == (SEEN, 0), run.stderr
 
 
 def test_awaited(gateway: Server) -> None:

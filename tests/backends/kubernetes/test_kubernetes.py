@@ -15,7 +15,7 @@ import pytest
 from kube_client import Kubernetes
 
 from tests.backends.claims import Scalable
-from tests.backends.scripts import ANSWER, SCRIPT, Moment, Scripts, wait_until
+from tests.backends.scripts import ANSWER, SCRIPT, SEEN, Moment, Scripts, wait_until
 
 WAIT_AND_GO_ON = """
 import pathlib, time
@@ -86,6 +86,10 @@ class TestKubernetes(Scalable):
     def moment(self, request: pytest.FixtureRequest, kubernetes: Kubernetes) -> Moment:
         """Give a moment of the creation, by an object that then exists."""
         return Moment(lambda: request.param in [found.kind for found in kubernetes.left()])
+
+    def test_configuration_and_variables_reach_workers(self, backend: Scripts) -> None:
+        """What the spec hands on is what a task in a pod sees."""
+        assert self.run(backend, backend.carry()) == (SEEN, "", 0)
 
     def test_logs(self, backend: Scripts) -> None:
         """The logs of the pods can be read."""

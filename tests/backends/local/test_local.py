@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+import dask.config
 import pytest
+from distributed import Client
 
+from dask_ctl import create_cluster
+from dask_ctl.exceptions import InvalidSpecError
 from tests.backends.claims import Scalable
-from tests.backends.scripts import Scripts
+from tests.backends.scripts import SEEN, Scripts
 
 
 class OnThisMachine(Scalable):
     """A class whose processes are children of the script."""
 
     example: ClassVar[str]
+    carries: ClassVar[bool] = True
     dashboard: ClassVar[str] = "DASHBOARD_ADDRESS"
     in_the_terminal = True
 
@@ -25,6 +30,16 @@ class OnThisMachine(Scalable):
         monkeypatch.setenv(f"DASK_CTL__CLUSTER_KWARGS__{self.dashboard}", ":0")
         return scripts
 
+    def test_configuration_and_variables_reach_workers(self, backend: Scripts) -> None:
+        """What the spec hands on is what a task sees; what cannot be handed on is refused."""
+        run = backend.python(backend.carry())
+        if self.carries:
+            assert (run.stdout, run.returncode) == (SEEN, 0), run.stderr
+        else:
+            assert run.returncode == 1
+            assert "env: " in run.stderr.splitlines()[-1]
+            assert "no way to hand environment variables on" in run.stderr.splitlines()[-1]
+
 
 class TestProcesses(OnThisMachine):
     example = "local"
@@ -32,10 +47,12 @@ class TestProcesses(OnThisMachine):
 
 class TestThreads(OnThisMachine):
     example = "local-threads"
+    carries = False  # threads have no variables of their own
 
 
 class TestJobs(OnThisMachine):
     example = "local-jobqueue"
+    carries = False
     dashboard = "SCHEDULER_OPTIONS__DASHBOARD_ADDRESS"
     small: ClassVar[dict[str, int]] = {}
     package = "dask-jobqueue"
@@ -43,6 +60,7 @@ class TestJobs(OnThisMachine):
 
 class TestSubprocesses(OnThisMachine):
     example = "subprocess"
+    carries = False
 
     @pytest.fixture(autouse=True)
     def scheduler_file(self, backend: Scripts, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -53,3 +71,41 @@ class TestSubprocesses(OnThisMachine):
         for scheduler_file in backend.tmp.glob("*-*-*-*-*"):
             assert "address" in scheduler_file.read_text()
             scheduler_file.unlink()
+
+
+def test_configuration_reaches_threads_and_is_put_back_in_any_order() -> None:
+    """Of two clusters, each sees what is in force; the first to close takes back its own alone."""
+    spec = {
+        "module": "dask.distributed",
+        "class": "LocalCluster",
+        "kwargs": {"n_workers": 1, "processes": False, "dashboard_address": ":0"},
+    }
+    key = "distributed.admin.tick.limit"
+    before = dask.config.get(key)
+    first = create_cluster({**spec, "config": {key: "7s", "acme": {"level": 1}}})
+    second = create_cluster({**spec, "config": {key: "8s"}})
+    with Client(second) as client:
+        assert client.submit(dask.config.get, key).result() == "8s"
+    first.close()
+    assert dask.config.get(key) == "8s"
+    assert dask.config.get("acme.level", None) is None
+    second.close()
+    assert dask.config.get(key) == before
+
+
+def test_configuration_is_put_back_when_creation_fails() -> None:
+    """Nothing is left of a cluster that was never there."""
+    spec = {"module": "dask.distributed", "class": "LocalCluster", "kwargs": {"n_workers": "x"}}
+    with pytest.raises(Exception, match="unsupported operand"):
+        create_cluster({**spec, "config": {"acme.level": 1}})
+    assert dask.config.get("acme.level", None) is None
+
+
+def test_what_others_have_set_as_one_value_takes_no_mapping() -> None:
+    """It is an error that names the key of the spec."""
+    spec = {"module": "dask.distributed", "class": "LocalCluster"}
+    with (
+        dask.config.set({"acme": 1}),
+        pytest.raises(InvalidSpecError, match=r"config: .*single value"),
+    ):
+        create_cluster({**spec, "config": {"acme.level": 1}})

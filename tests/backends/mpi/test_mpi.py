@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from tests.backends.scripts import ANSWER, SCRIPT, WORK_FOR_EVER, Scripts
+from tests.backends.scripts import ANSWER, SCRIPT, SEEN, WORK_FOR_EVER, Scripts
 
 INSTALL = "apt-get install -y --no-install-recommends openmpi-bin"
 
@@ -92,3 +92,9 @@ def test_a_launcher_that_does_not_name_its_runs(
     run = mpi.python(SCRIPT)
     assert run.returncode == 1
     assert "add under 'kwargs' a scheduler_file" in run.stderr.splitlines()[-1]
+
+
+def test_configuration_and_variables_reach_workers(mpi: Scripts) -> None:
+    """What the spec hands on is what a task sees, and after the cluster is gone here."""
+    run = mpi.run(*ranks(3), mpi.carry())
+    assert (run.stdout, run.returncode) == (SEEN, 0), run.stderr

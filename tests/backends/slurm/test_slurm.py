@@ -10,7 +10,7 @@ from two_nodes import Slurm
 
 from dask_ctl import create_cluster
 from tests.backends.batch import ClusterOfJobs
-from tests.backends.scripts import ANSWER, SCRIPT
+from tests.backends.scripts import ANSWER, SCRIPT, SEEN
 
 
 @pytest.fixture
@@ -78,6 +78,12 @@ def test_runner_runs_the_script_unchanged(slurm_runner: Slurm, options: list[str
     assert (run.stdout, run.returncode) == (ANSWER, 0), run.stderr
     assert "Traceback" not in run.stderr
     assert "ERROR" not in run.stderr
+
+
+def test_runner_hands_on_configuration_and_variables(slurm_runner: Slurm) -> None:
+    """What the spec hands on is in force in every rank."""
+    run = slurm_runner.run("srun", "-n", "3", sys.executable, slurm_runner.carry())
+    assert (run.stdout, run.returncode) == (SEEN, 0), run.stderr
 
 
 def test_runner_runs_in_two_steps_of_one_job(slurm_runner: Slurm) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from tests.backends.claims import FixedSize
-from tests.backends.scripts import SCRIPT, WORK_FOR_EVER, Scripts
+from tests.backends.scripts import SCRIPT, SEEN, WORK_FOR_EVER, Scripts
 
 
 class TestSSH(FixedSize):
@@ -41,3 +41,9 @@ def test_a_machine_that_refuses(ssh: Scripts, monkeypatch: pytest.MonkeyPatch) -
     last = run.stderr.splitlines()[-1]
     assert last.startswith("dask_ctl: dask-cluster.yaml:"), run.stderr
     assert "SSHCluster failed: " in last
+
+
+def test_configuration_and_variables_reach_workers(ssh: Scripts) -> None:
+    """What the spec hands on is what a task sees, and after the cluster is gone here."""
+    run = ssh.python(ssh.carry())
+    assert (run.stdout, run.returncode) == (SEEN, 0), run.stderr

@@ -1,0 +1,15 @@
+"""The jobs that a cluster is known to have."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Ledger(Protocol):
+    """Where the jobs are written down that must be cancelled if their owner cannot."""
+
+    def submitted(self, system: str, job_id: str) -> None:
+        """A job is in the queue of a batch system."""
+
+    def cancelled(self, job_id: str) -> None:
+        """It has been taken out."""
