@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         run_command,
         scale_cluster,
         spec_template,
+        stop_adapting,
         wait_for_workers,
     )
 
@@ -67,6 +68,7 @@ __all__ = [
     "run_command",
     "scale_cluster",
     "spec_template",
+    "stop_adapting",
     "wait_for_workers",
 ]
 

@@ -14,9 +14,14 @@ import click
 
 from dask_ctl.cli import clusters, discovery, printing, spec
 
+_SHORT = {"ls": "list", "rm": "delete"}  # as of shells and other tools
+
 
 class _Reporting(click.Group):
     """A group that ends with one line and its exit code where dask_ctl raises an error."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, _SHORT.get(cmd_name, cmd_name))
 
     def invoke(self, ctx: click.Context) -> Any:
         from dask_ctl.exceptions import DaskCtlWarning, explained
@@ -46,6 +51,7 @@ def _warned(otherwise: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.group(cls=_Reporting, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dask-ctl", message="%(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cluster(*, debug: bool) -> None:
     """Create and manage Dask clusters."""

@@ -14,6 +14,7 @@ import click
 from dask_ctl.cli import printing
 from dask_ctl.cli.options import (
     Command,
+    Duration,
     complete_cluster,
     complete_method,
     output_option,
@@ -22,14 +23,27 @@ from dask_ctl.cli.options import (
 )
 
 _name = click.argument("name", shell_complete=complete_cluster)
+_only = click.argument(
+    "name",
+    metavar="[NAME]",
+    required=False,
+    shell_complete=complete_cluster,
+    callback=lambda ctx, _, name: name or _only_one(ctx),
+)
+
+
+def _only_one(ctx: click.Context) -> str | None:
+    from dask_ctl import lifecycle
+
+    return None if ctx.resilient_parsing else lifecycle.only_cluster()  # completion asks nobody
 
 
 def _timeout(default: float | None, help_: str) -> Callable[[Command], Command]:
     return click.option(
         "--timeout",
-        type=click.FloatRange(min=0),
+        type=Duration(),
         default=default,
-        metavar="SECONDS",
+        metavar="TIME",
         show_default=default is not None,
         help=help_,
     )
@@ -116,8 +130,9 @@ def run(*, name: str | None, command: list[str], **spec: Any) -> None:
 
 @click.command(name="list")
 @click.argument("method", required=False, shell_complete=complete_method)
-@output_option("text", "json")
-def list_(*, method: str | None, output: str) -> None:
+@output_option("text", "json", "name")
+@click.option("--wide", is_flag=True, help="Print every column, however narrow the terminal.")
+def list_(*, method: str | None, output: str, wide: bool) -> None:
     """Print the clusters that run, found by every method or by METHOD alone."""
     from dask_ctl import lifecycle
     from dask_ctl.exceptions import DiscoveryError
@@ -128,8 +143,11 @@ def list_(*, method: str | None, output: str) -> None:
         printing.warn(problem)
     if output == "json":
         click.echo(json.dumps([info.as_dict() for info in infos], indent=2))
+    elif output == "name":
+        for info in infos:
+            click.echo(info.name)
     elif infos:
-        printing.clusters(infos)
+        printing.clusters(infos, wide=wide)
     else:
         click.echo("No clusters found. To create one: dask cluster create", err=True)
     failed = any(isinstance(problem, DiscoveryError) for problem in problems)
@@ -137,7 +155,7 @@ def list_(*, method: str | None, output: str) -> None:
 
 
 @click.command()
-@_name
+@_only
 @output_option("text", "json")
 def show(*, name: str, output: str) -> None:
     """Print all there is to say of the cluster NAME."""
@@ -176,17 +194,26 @@ def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
 
 
 @click.command()
-@_name
+@_only
 @click.option("--minimum", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--maximum", type=click.IntRange(min=1), required=True)
+@click.option("--maximum", type=click.IntRange(min=1))
+@click.option("--off", is_flag=True, help="Adapt no more, and keep the workers that are there.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until the minimum is there.")
 @_timeout(300, "Wait no longer than this.")
-def adapt(*, name: str, minimum: int, maximum: int, no_wait: bool, timeout: float) -> None:
+def adapt(
+    *, name: str, minimum: int, maximum: int | None, off: bool, no_wait: bool, timeout: float
+) -> None:
     """Have the cluster NAME have as many workers as its work needs."""
-    if minimum > maximum:
-        raise click.UsageError("--minimum is more than --maximum")
+    if off == (maximum is not None):
+        raise click.UsageError("give --maximum, or --off")
     from dask_ctl import lifecycle
 
+    if maximum is None:
+        kept = lifecycle.stop_adapting(name, timeout=timeout)
+        click.echo(f"{name} stays at {printing.workers(kept)}.", err=True)
+        return
+    if minimum > maximum:
+        raise click.UsageError("--minimum is more than --maximum")
     deadline = time.monotonic() + timeout
     lifecycle.adapt_cluster(name, minimum, maximum, timeout=timeout)
     if not no_wait:
@@ -229,7 +256,7 @@ def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: floa
 
 
 @click.command()
-@_name
+@_only
 def snippet(*, name: str) -> None:
     """Print Python code that gives a Client of the cluster NAME."""
     from dask_ctl import lifecycle
@@ -238,7 +265,7 @@ def snippet(*, name: str) -> None:
 
 
 @click.command()
-@_name
+@_only
 @click.option("-f", "--follow", is_flag=True, help="Go on until the cluster ends, or Ctrl-C.")
 def logs(*, name: str, follow: bool) -> None:
     """Print what the cluster NAME has logged."""
@@ -248,4 +275,44 @@ def logs(*, name: str, follow: bool) -> None:
         click.echo(text, nl=False)
 
 
-COMMANDS: Final = (create, run, list_, show, scale, adapt, delete, snippet, logs)
+@click.command()
+@_only
+def dashboard(*, name: str) -> None:
+    """Print the address of the dashboard of the cluster NAME; on a terminal, open it too."""
+    from dask_ctl import lifecycle
+    from dask_ctl.exceptions import BackendError
+
+    details = lifecycle.describe_cluster(name)
+    if (address := details["dashboard"]) is None:
+        raise BackendError(
+            f"no dashboard of cluster {name!r} is known; it is {details['status']}",
+            remedy="give it one (kwargs.dashboard_address), and have bokeh installed",
+        )
+    click.echo(address)
+    if sys.stdout.isatty():
+        click.launch(address)
+
+
+@click.command()
+@_only
+@click.option(
+    "--workers",
+    "n",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many are enough.",
+)
+@_timeout(None, "Wait no longer than this.")
+def wait(*, name: str, n: int, timeout: float | None) -> None:
+    """Wait until the cluster NAME has enough workers."""
+    from dask_ctl import lifecycle
+
+    with printing.progress(f"waiting for {printing.workers(n)} of {name}", n) as told:
+        lifecycle.wait_for_workers(name, n, timeout=timeout, told=told)
+
+
+COMMANDS: Final = (
+    create, run, list_, show, wait, scale, adapt, delete, snippet, logs, dashboard,
+)  # fmt: skip

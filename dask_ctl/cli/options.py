@@ -55,6 +55,24 @@ def output_option(*kinds: str) -> Callable[[Command], Command]:
     )
 
 
+class Duration(click.ParamType):  # type: ignore[type-arg]  # it has none before click 8.2
+    """A time as a number of seconds, or as dask writes one: ``90s``, ``5m``, ``2h``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Read it."""
+        from dask.utils import parse_timedelta
+
+        try:
+            seconds = float(parse_timedelta(value))
+        except (KeyError, TypeError, ValueError):
+            self.fail(f"{value!r} is not a time; write 90, 90s, 5m or 2h", param, ctx)
+        if seconds < 0:
+            self.fail(f"{value!r} is less than nothing", param, ctx)
+        return seconds
+
+
 def resolved_from(
     spec: str | None, file: str | None, settings: tuple[str, ...], *, local_fallback: bool
 ) -> Any:

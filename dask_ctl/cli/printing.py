@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +13,10 @@ import click
 
 _LINE_INTERVAL: Final = 10.0  # seconds
 _HEADINGS: Final = (
-    "NAME", "TYPE", "WORKERS", "THREADS", "MEMORY", "CREATED", "DISCOVERY", "ADDRESS", "STATUS",
+    "NAME", "TYPE", "WORKERS", "THREADS", "MEMORY", "AGE", "DISCOVERY", "ADDRESS", "STATUS",
 )  # fmt: skip
+_DISPENSABLE: Final = ("ADDRESS", "DISCOVERY", "THREADS", "MEMORY", "TYPE", "AGE")  # in this order
+_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
 def say(problem: Any) -> None:
@@ -43,9 +47,30 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         click.echo("  ".join([*cells, row[-1]]).rstrip())
 
 
-def clusters(infos: Sequence[Any]) -> None:
-    """Print clusters, a line each."""
-    table(_HEADINGS, [_row(info) for info in infos])
+def clusters(infos: Sequence[Any], *, wide: bool = False) -> None:
+    """Print clusters, a line each; on a terminal, without columns for which that has no room."""
+    rows = [_HEADINGS, *map(_row, infos)]
+    kept = list(range(len(_HEADINGS)))
+    if sys.stdout.isatty() and not wide:
+        room = shutil.get_terminal_size().columns
+        widths = [max(len(row[i]) for row in rows) + 2 for i in kept]
+        for heading in _DISPENSABLE:
+            if sum(widths[i] for i in kept) - 2 <= room:
+                break
+            kept.remove(_HEADINGS.index(heading))
+    headings, *shown = ([row[i] for i in kept] for row in rows)
+    table(headings, shown)
+
+
+def age(created: str | None) -> str:
+    """How long ago a time in ISO 8601 was, in its largest unit: ``5m``."""
+    if created is None:
+        return ""
+    from datetime import UTC, datetime
+
+    seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()))
+    size, unit = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
+    return f"{seconds // size}{unit}"
 
 
 def _row(info: Any) -> tuple[str, ...]:
@@ -58,7 +83,7 @@ def _row(info: Any) -> tuple[str, ...]:
         shown(info.workers),
         shown(info.threads),
         bytes_(info.memory),
-        shown(info.created),
+        age(info.created),
         info.discovery,
         shown(info.address),
         info.status,
@@ -112,8 +137,6 @@ def workers(n: int) -> str:
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """Say how far something is: a line that moves on a terminal, plain lines elsewhere."""
-    import sys
-
     if not sys.stderr.isatty():
         click.echo(what, err=True)
         yield _Lines()

@@ -21,7 +21,10 @@ from dask_ctl.lifecycle.creating import (
 from dask_ctl.lifecycle.discovering import (
     discover_cluster_names,
     discover_clusters,
+    list_clusters,
     list_discovery_methods,
+    list_recorded,
+    only_cluster,
     set_discovery,
 )
 from dask_ctl.lifecycle.running import (
@@ -31,9 +34,8 @@ from dask_ctl.lifecycle.running import (
     get_cluster,
     get_logs,
     get_snippet,
-    list_clusters,
-    list_recorded,
     scale_cluster,
+    stop_adapting,
     wait_for_workers,
 )
 from dask_ctl.spec import defaults as _defaults  # noqa: F401 -- registers them
@@ -55,6 +57,7 @@ __all__ = [
     "list_recorded",
     "list_spec_places",
     "list_specs",
+    "only_cluster",
     "plan_spec",
     "resolve_spec",
     "run_command",
@@ -63,5 +66,6 @@ __all__ = [
     "spec_schema",
     "spec_template",
     "spec_templates",
+    "stop_adapting",
     "wait_for_workers",
 ]

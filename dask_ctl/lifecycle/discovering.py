@@ -1,11 +1,96 @@
-"""The ways to find clusters, and what they find."""
+"""Which clusters there are, and the ways to find them."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dask_ctl.management.info import ClusterInfo
+
+
+def warn_of(error: Exception) -> None:
+    """Warn of a discovery method that has failed, or of a cluster that cannot be reached."""
+    from dask_ctl.exceptions import DaskCtlWarning
+
+    warnings.warn(str(error), DaskCtlWarning, stacklevel=3)
+
+
+def list_clusters(
+    discovery: str | None = None,
+    asynchronous: bool = False,
+    *,
+    failed: Callable[[Exception], object] = warn_of,
+) -> Any:
+    """List the clusters that run, wherever they were created.
+
+    Parameters
+    ----------
+    discovery : str, optional
+        The name of a discovery method, to ask only this one.
+    asynchronous : bool
+        Whether to return an awaitable.
+    failed : callable
+        Called with what went wrong, such as a method that failed; by default a warning.
+
+    Returns
+    -------
+    clusters : list of ClusterInfo
+        A line of each. Nothing stays connected. A method that fails is a warning.
+
+    Raises
+    ------
+    InvalidSpecError
+        If there is no such method, or it is disabled.
+
+    Examples
+    --------
+    >>> from distributed import LocalCluster
+    >>> with LocalCluster(n_workers=0, dashboard_address=":0") as cluster:
+    ...     found = list_clusters("schedulers")
+    >>> [info.status for info in found if info.address == cluster.scheduler_address]
+    ['running']
+    """
+    from dask_ctl import _async
+    from dask_ctl.management import find
+
+    async def listed() -> list[ClusterInfo]:
+        infos, problems = await find.everything(discovery)
+        for problem in problems:
+            failed(problem)
+        return infos
+
+    return listed() if asynchronous else _async.run(listed())
+
+
+def list_recorded() -> list[str]:
+    """Give the names of the clusters that were created from the command line; none is asked.
+
+    Examples
+    --------
+    >>> list_recorded()
+    []
+    """
+    from dask_ctl.hosts import store
+
+    return store.names()
+
+
+def only_cluster() -> str:
+    """Give the name of the only cluster of the command line, which so need not be named.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none.
+    InvalidSpecError
+        If there are several.
+    """
+    from dask_ctl.management import find
+
+    return find.only()
 
 
 def list_discovery_methods() -> dict[str, dict[str, Any]]:
@@ -125,10 +210,3 @@ async def discover_clusters(discovery: str | None = None) -> AsyncIterator[Any]:
             yield await found.attach()
         except DaskCtlError as error:
             warn_of(error)
-
-
-def warn_of(error: Exception) -> None:
-    """Warn of a discovery method that has failed, or of a cluster that cannot be reached."""
-    from dask_ctl.exceptions import DaskCtlWarning
-
-    warnings.warn(str(error), DaskCtlWarning, stacklevel=3)

@@ -3,71 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
-from typing import TYPE_CHECKING, Any
-
-from dask_ctl.lifecycle.discovering import warn_of
-
-if TYPE_CHECKING:
-    from dask_ctl.management.info import ClusterInfo
-
-
-def list_clusters(
-    discovery: str | None = None,
-    asynchronous: bool = False,
-    *,
-    failed: Callable[[Exception], object] = warn_of,
-) -> Any:
-    """List the clusters that run, wherever they were created.
-
-    Parameters
-    ----------
-    discovery : str, optional
-        The name of a discovery method, to ask only this one.
-    asynchronous : bool
-        Whether to return an awaitable.
-    failed : callable
-        Called with what went wrong, such as a method that failed; by default a warning.
-
-    Returns
-    -------
-    clusters : list of ClusterInfo
-        A line of each. Nothing stays connected. A method that fails is a warning.
-
-    Raises
-    ------
-    InvalidSpecError
-        If there is no such method, or it is disabled.
-
-    Examples
-    --------
-    >>> from distributed import LocalCluster
-    >>> with LocalCluster(n_workers=0, dashboard_address=":0") as cluster:
-    ...     found = list_clusters("schedulers")
-    >>> [info.status for info in found if info.address == cluster.scheduler_address]
-    ['running']
-    """
-    from dask_ctl.management import find
-
-    async def listed() -> list[ClusterInfo]:
-        infos, problems = await find.everything(discovery)
-        for problem in problems:
-            failed(problem)
-        return infos
-
-    return _run(listed(), asynchronous)
-
-
-def list_recorded() -> list[str]:
-    """Give the names of the clusters that were created from the command line; none is asked.
-
-    Examples
-    --------
-    >>> list_recorded()
-    []
-    """
-    from dask_ctl.hosts import store
-
-    return store.names()
+from typing import Any
 
 
 def get_cluster(name: str, asynchronous: bool = False) -> Any:
@@ -166,6 +102,35 @@ def adapt_cluster(
 
     options = {"minimum": minimum} | ({} if maximum is None else {"maximum": maximum})
     return _run(verbs.adapt(name, options, timeout), asynchronous)
+
+
+def stop_adapting(name: str, asynchronous: bool = False, *, timeout: float | None = None) -> Any:
+    """Have a running cluster keep the workers that it has.
+
+    Parameters
+    ----------
+    name : str
+        As of `get_cluster`.
+    asynchronous : bool
+        Whether to return an awaitable.
+    timeout : float, optional
+        How long it may take until the cluster is told, in seconds.
+
+    Returns
+    -------
+    n_workers : int
+        How many these are.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none of that name.
+    BackendError
+        If how many it has is not known, or it cannot be scaled.
+    """
+    from dask_ctl.management import verbs
+
+    return _run(verbs.stop_adapting(name, timeout), asynchronous)
 
 
 def delete_cluster(name: str, asynchronous: bool = False, *, timeout: float = 180.0) -> Any:

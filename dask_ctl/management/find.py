@@ -102,13 +102,37 @@ async def find(name: str) -> Live:
     raise _none_called(name, found, problems)
 
 
+def only() -> str:
+    """The name of the one cluster of the command line: what others made is not meant unsaid.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none.
+    InvalidSpecError
+        If there are several.
+    """
+    names = records.names()
+    if not names:
+        raise NoSuchClusterError(
+            "there is no cluster of the command line",
+            remedy="name one of those that dask cluster list shows",
+        )
+    if len(names) > 1:
+        raise InvalidSpecError("there are several clusters", remedy=f"name one: {_some(names)}")
+    return names[0]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN])
+
+
 def _none_called(
     name: str, found: Iterable[str], problems: list[DaskCtlError]
 ) -> NoSuchClusterError:
     known = sorted(found)
     hint = did_you_mean(name, known)
-    there = f"there are: {', '.join(known[:_SHOWN])}" if known else "there are none"
+    there = f"there are: {_some(known)}" if known else "there are none"
     failed = "a discovery method failed, see: dask cluster list" if problems else None
-    return NoSuchClusterError(
-        f"there is no cluster {name!r}", remedy="; ".join(filter(None, (hint, there, failed)))
-    )
+    called = f"there is no cluster {name!r}" if name else "there is no cluster"
+    return NoSuchClusterError(called, remedy="; ".join(filter(None, (hint, there, failed))))

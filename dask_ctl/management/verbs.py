@@ -41,6 +41,20 @@ async def adapt(name: str, options: Mapping[str, Any], timeout: float | None = N
     await (await find(name)).adapt(options, deadline)
 
 
+async def stop_adapting(name: str, timeout: float | None = None) -> int:
+    """Have a cluster keep the workers that it has; return how many."""
+    deadline = _deadline(timeout)
+    live = await find(name)
+    info = await live.look()
+    if info.workers is None:
+        raise BackendError(
+            f"how many workers cluster {name!r} has is not known; it is {info.status}",
+            remedy=f"say how many: dask cluster scale {name} N",
+        )
+    await live.scale(info.workers, deadline)
+    return info.workers
+
+
 async def delete(name: str, timeout: float = DELETE_TIMEOUT) -> None:
     """End a cluster, and wait until nothing is left of it; `timeout` is in seconds."""
     deadline = time.monotonic() + timeout

@@ -289,7 +289,8 @@ class _Cascade:
         )
         return DaskClusterConfigNotFound(
             f"{found} (looked at the key ctl.cluster-spec of dask's configuration, {looked})",
-            remedy=f"write a {FILE_NAME}, set DASK_CTL__CLUSTER_SPEC, or call "
+            remedy=f"write a {FILE_NAME} (to start from one: dask cluster spec init), set "
+            "DASK_CTL__CLUSTER_SPEC, or fall back to this machine with --local-fallback, in Python "
             "create_cluster(local_fallback=True)",
         )
 

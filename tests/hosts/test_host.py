@@ -171,7 +171,25 @@ def test_scaling_ends_adapting(shell: Scripts) -> None:
             time.sleep(0.1)
     ok(shell.dask_cluster("adapt", "a", "--minimum", "1", "--maximum", "1"))
     assert "adapts:     minimum 1, maximum 1" in ok(shell.dask_cluster("show", "a"))
+    ok(shell.dask_cluster("wait", "a", "--timeout", "1m"))
+    off = shell.dask_cluster("adapt", "--off")
+    assert ok(off) == ""
+    assert re.fullmatch(r"a stays at (1 worker|2 workers)\.\n", off.stderr)
+    assert json.loads(ok(shell.dask_cluster("show", "-o", "json")))["adapt"] is None
     ok(shell.dask_cluster("delete", "a"))
+
+
+def test_the_only_one(shell: Scripts) -> None:
+    """Where there is one cluster it need not be named; of none and of several, that is said."""
+    refused(shell.dask_cluster("logs"), 6, "there is no cluster of the command line")
+    ok(shell.dask_cluster("create", "--name", "a"))
+    assert ok(shell.dask_cluster("dashboard")) == ok(shell.dask_cluster("dashboard", "a"))
+    assert ok(shell.dask_cluster("ls", "recorded", "-o", "name")) == "a\n"
+    late = shell.dask_cluster("wait", "--workers", "50", "--timeout", "1s")
+    refused(late, 5, "has . workers, not yet as many")
+    ok(shell.dask_cluster("create", "--name", "b"))
+    refused(shell.dask_cluster("show"), 4, "there are several clusters; name one: a, b")
+    ok(shell.dask_cluster("rm", "-y", "a", "b"))
 
 
 def test_a_class_that_hangs_in_scale(shell: Scripts) -> None:
