@@ -17,6 +17,7 @@ from distributed.deploy.cluster import Cluster
 from distributed.objects import SchedulerInfo
 from tornado.ioloop import IOLoop, PeriodicCallback
 
+from dask_ctl import _earlier
 from dask_ctl.exceptions import BackendError, InvalidSpecError
 
 _INTERVAL: Final = 2.0  # seconds, as a Client
@@ -91,8 +92,13 @@ class ProxyCluster(Cluster):  # type: ignore[misc]  # distributed has no types
 
     @classmethod
     def from_name(cls, name: str, **kwargs: Any) -> ProxyCluster:
-        """Attach to the scheduler whose address is `name`; other arguments as of the class."""
-        return cls(name, **kwargs)
+        """Attach to a scheduler by its address or its port; other arguments as of the class."""
+        return cls(_earlier.address(name) or name, **kwargs)
+
+    @classmethod
+    def from_port(cls, port: int, **kwargs: Any) -> ProxyCluster:
+        """Attach to the scheduler at a port of this machine; other arguments as of the class."""
+        return cls.from_name(f"localhost:{port}", **kwargs)
 
     def __await__(self) -> Generator[Any, None, ProxyCluster]:
         async def started() -> ProxyCluster:
@@ -155,6 +161,10 @@ class ProxyCluster(Cluster):  # type: ignore[misc]  # distributed has no types
             f"the workers of {self._address} cannot be {what} from here",
             remedy="ask whoever started its scheduler",
         )
+
+
+def __getattr__(name: str) -> Any:
+    return _earlier.imported(__name__, name)
 
 
 _attached: weakref.WeakSet[ProxyCluster] = weakref.WeakSet()

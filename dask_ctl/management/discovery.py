@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import dask.config
 
+from dask_ctl import _earlier
 from dask_ctl._async import Daemons, in_daemon
 from dask_ctl.backends import Sighting, room_of, rooms
 from dask_ctl.exceptions import DaskCtlError, DiscoveryError, InvalidSpecError, reason
@@ -161,6 +162,7 @@ def chosen(name: str | None = None) -> list[Method]:
     known = methods()
     if name is None:
         return [method for method in known.values() if method.enabled]
+    name = _earlier.method(name)
     if name not in known:
         raise InvalidSpecError(
             f"there is no discovery method {name!r}",
@@ -196,7 +198,7 @@ def set_enabled(name: str, *, enabled: bool) -> Path | None:
     BackendError
         If the file cannot be written.
     """
-    before = settings.disabled_discovery()
+    before, name = settings.disabled_discovery(), _earlier.method(name)
     if name not in methods() and name not in before:
         chosen(name)  # says what there is
     if enabled == (name not in before):

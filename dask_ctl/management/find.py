@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
+from dask_ctl import _earlier
 from dask_ctl.backends import listening
 from dask_ctl.exceptions import DaskCtlError, InvalidSpecError, NoSuchClusterError, reason
 from dask_ctl.hosts import store as records
@@ -67,22 +68,23 @@ def _once(rows: list[tuple[Live, ClusterInfo]]) -> Iterable[ClusterInfo]:
 async def find(name: str) -> Live:
     """The cluster of a name: one of the command line, an address, or what a method finds.
 
+    ``localhost:8786``, ``8786`` and ``proxycluster-8786`` are the scheduler at that port here.
+
     Raises
     ------
     NoSuchClusterError
         If there is none.
     """
     if "://" in name:
-        try:
-            identity = await listening.identity(name, settings.discovery_timeout())
-        except OSError as error:
-            raise NoSuchClusterError(
-                f"no scheduler answers at {name}: {reason(error)}",
-                remedy="see: dask cluster list",
-            ) from None
-        return Seen(name, identity=identity)
+        return await _at(name)
     if records.exists(name):
         return of_record(records.read(name))
+    if here := _earlier.address(name):
+        try:
+            return await _at(here)
+        except NoSuchClusterError:
+            if not name.isdecimal():  # a number may be the name of a cluster, too
+                raise
     found: dict[str, Live] = {}
     problems: list[DaskCtlError] = []
     async for each in survey(chosen()):
@@ -125,6 +127,17 @@ def only() -> str:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN])
+
+
+async def _at(address: str) -> Live:
+    """The scheduler of an address, which has answered."""
+    try:
+        identity = await listening.identity(address, settings.discovery_timeout())
+    except OSError as error:
+        raise NoSuchClusterError(
+            f"no scheduler answers at {address}: {reason(error)}", remedy="see: dask cluster list"
+        ) from None
+    return Seen(address, identity=identity)
 
 
 def _none_called(

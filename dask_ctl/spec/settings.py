@@ -7,6 +7,7 @@ from typing import Any
 import dask.config
 from dask.utils import parse_timedelta
 
+from dask_ctl import _earlier
 from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.spec.defaults import DEFAULTS, NAMESPACE
 
@@ -30,7 +31,8 @@ def discovery_schedulers() -> list[str]:
 
 def disabled_discovery() -> list[str]:
     """The names of the methods that are not used."""
-    return _words("disable-discovery", "write a list of names: [kubecluster]")
+    names = _words("disable-discovery", "write a list of names: [kubecluster]")
+    return [_earlier.method(name) for name in names]
 
 
 def _words(key: str, example: str) -> list[str]:
