@@ -489,6 +489,16 @@ def test_a_full_disk(shell: Scripts, small_disk: Path) -> None:
     filler.unlink()
 
 
+@pytest.mark.parametrize("output", [">/dev/full", "| true"], ids=["full", "pipe"])
+def test_a_name_that_cannot_be_printed(shell: Scripts, output: str) -> None:
+    """A cluster of which nobody has learnt the name is ended, and the exit code says so."""
+    into = f'{{ "$0" "$1" create; echo $? >code.yaml; }} {output}'
+    _, err = shell.start("sh", "-c", into, *DASK_CLUSTER).communicate(timeout=90)
+    assert (shell.cwd / "code.yaml").read_text() == "5\n", err
+    assert "the name of the cluster cannot be printed: " in err.splitlines()[-1]
+    assert records.names() == []
+
+
 def test_strangers(shell: Scripts) -> None:
     """The host answers on the loopback only, and only to who knows its secret; it lives on."""
     ok(shell.dask_cluster("create", "--name", "a"))
