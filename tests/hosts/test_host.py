@@ -570,6 +570,24 @@ def test_secrets_of_a_spec(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> N
     ok(shell.dask_cluster("delete", "a"))
 
 
+def test_secrets_in_an_error(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a class quotes of them is hidden, whatever the argument is called."""
+    monkeypatch.setenv("DB_PASSWORD", "pa55word")
+    (shell.cwd / "mine.py").write_text(
+        "def quoting(asynchronous=False, **kwargs):\n"
+        "    raise RuntimeError(f\"{kwargs}: {kwargs['a']}\")\n"
+    )
+    spec = mine(shell, "quoting")
+    spec.write_text(
+        f"{spec.read_text()}kwargs: {{a: '${{env:DB_PASSWORD}}', b: [--token, t0ken]}}\n"
+    )
+    for command in (["create", spec], ["run", spec, "--", "true"]):
+        run = shell.dask_cluster(*command)
+        assert run.returncode == 5, run.stderr
+        assert "mine.quoting failed: " in run.stderr.splitlines()[-1]
+        assert not re.search("pa55word|t0ken", run.stderr)
+
+
 def test_from_python(shell: Scripts) -> None:
     """The verbs of Python do the same, and what is connected leaves the cluster running."""
     from dask_ctl import (
