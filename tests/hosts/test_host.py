@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -546,6 +547,32 @@ def answer(port: int, sent: bytes) -> bytes:
             return connection.makefile("rb").readline()
         except ConnectionError:
             return b""
+
+
+def test_a_host_that_hangs_holds_up_no_loop(
+    shell: Scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connecting by TLS and scaling ask the host, while the user's loop goes on."""
+    ok(shell.dask_cluster("create", "--name", "a", "--set", "kwargs.security=true"))
+    pid = host_of("a").pid
+    monkeypatch.setattr(control, "TIMEOUT", 3.0)
+
+    async def main() -> None:
+        async with await get_cluster("a", asynchronous=True) as cluster:
+            os.kill(pid, signal.SIGSTOP)
+            for asked in (cluster.scale(2), get_cluster("a", asynchronous=True)):
+                waiting = asyncio.ensure_future(asked)
+                begun = time.monotonic()
+                await asyncio.wait([waiting], timeout=0.5)
+                assert (waiting.done(), time.monotonic() - begun < 2) == (False, True)
+                with pytest.raises(BackendError, match="'a' does not answer"):
+                    await waiting
+
+    try:
+        asyncio.run(main())
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    ok(shell.dask_cluster("delete", "a"))
 
 
 def test_secrets_of_a_spec(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
