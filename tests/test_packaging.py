@@ -27,10 +27,8 @@ NAME = f"dask_ctl-{PROJECT['version']}"
 SCRIPT = ROOT / "docs" / "examples" / "myscript.py"
 
 MODULES = {str(path.relative_to(ROOT)) for path in (ROOT / "dask_ctl").rglob("*.py")}
-TEMPLATES = {
-    str(p.relative_to(ROOT)) for p in (ROOT / "dask_ctl/backends/templates").glob("*.yaml")
-}
-PACKAGE = MODULES | TEMPLATES | {"dask_ctl/py.typed"}
+SPECS = {str(path.relative_to(ROOT)) for path in (ROOT / "dask_ctl").rglob("*.yaml")}
+PACKAGE = MODULES | SPECS | {"dask_ctl/py.typed"}
 
 # pip reads its settings and its cache from the machine: they are not what is tested.
 MACHINE = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

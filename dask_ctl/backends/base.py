@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 from dask_ctl import _private
@@ -222,15 +221,16 @@ class Backend:
         """Keyword arguments with which other processes can reach the cluster."""
         return {}
 
-    def environment(self, cluster: Any, folder: Path) -> dict[str, str]:
+    def environment(self, cluster: Any, write: Callable[[str, str], str]) -> dict[str, str]:
         """The variables with which ``Client()`` in another process finds `cluster`.
 
         Parameters
         ----------
         cluster : object
             A live cluster.
-        folder : Path
-            Where files for that can be written, which are removed when the process has ended.
+        write : callable
+            Writes a file, given its name and its text, and returns its path. Only the user can
+            read it, and it is removed when the process has ended.
 
         Raises
         ------

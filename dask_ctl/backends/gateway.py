@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Final
 
 import dask.config
@@ -38,16 +37,10 @@ class Gateway(Backend):
             return None
         return {**kwargs, "environment": {**variables, **given}}
 
-    def environment(self, cluster: Any, folder: Path) -> dict[str, str]:
+    def environment(self, cluster: Any, write: Callable[[str, str], str]) -> dict[str, str]:
         """Its address is one that only dask-gateway's own protocol reaches, by its credentials."""
-        files = {
-            "cert.pem": cluster.security.tls_cert,
-            "key.pem": cluster.security.tls_key,
-        }
-        for name, text in files.items():
-            (folder / name).touch(mode=0o600)
-            (folder / name).write_text(text)
-        cert, key = (str(folder / name) for name in files)
+        cert = write("cert.pem", cluster.security.tls_cert)
+        key = write("key.pem", cluster.security.tls_key)
         return {
             "DASK_SCHEDULER_ADDRESS": str(cluster.scheduler_address),
             "DASK_DISTRIBUTED__CLIENT__PRELOAD": "['dask_gateway']",

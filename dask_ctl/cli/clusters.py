@@ -65,13 +65,41 @@ def create(
     if wait and no_wait:
         raise click.UsageError("--wait and --no-wait exclude each other")
     from dask_ctl import lifecycle
+    from dask_ctl.exceptions import BackendError
 
     resolved = resolved_from(**spec)
     what = f"creating {resolved.spec.target} from {resolved.origin}"
     workers = None if no_wait else wait or 0
-    with _undone(), printing.progress(what) as told:
-        name = lifecycle.launch_cluster(resolved, name, wait=workers, timeout=timeout, told=told)
-    click.echo(name)
+    with _ending():
+        with _undone(), printing.progress(what) as told:
+            name = lifecycle.launch_cluster(
+                resolved, name, wait=workers, timeout=timeout, told=told
+            )
+        try:
+            click.echo(name)
+        except OSError as error:  # a full disk, a closed pipe: nobody has learnt the name
+            lifecycle.delete_cluster(name)
+            raise BackendError(
+                f"the name of the cluster cannot be printed: {error.strerror}",
+                remedy=f"{name!r} was deleted again; create it with another standard output",
+            ) from None
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """End the process where the body exits or fails, whatever threads and streams do then."""
+    from dask_ctl.backends.ending import end_process
+    from dask_ctl.exceptions import explained
+
+    context = click.get_current_context().parent
+    try:
+        yield
+    except SystemExit as ending:
+        end_process(int(ending.code or 0))
+    except Exception as error:
+        if explained(error) is None or (context and context.params.get("debug")):
+            raise
+        end_process(printing.failure(error))
 
 
 @contextmanager
@@ -115,17 +143,12 @@ def run(*, name: str | None, command: list[str], **spec: Any) -> None:
     if name is not None and (spec["spec"] or spec["file"] or spec["settings"]):
         raise click.UsageError("--name takes a running cluster as it is; leave out the spec")
     from dask_ctl import lifecycle
-    from dask_ctl.backends.ending import end_process
 
     resolved = None if name else resolved_from(**spec)
     target = resolved and f"creating {resolved.spec.target} from {resolved.origin}"
     click.echo(target or f"connecting to {name}", err=True)
-    try:
-        with _undone():
-            code = lifecycle.run_command(command, resolved, name=name)
-    except SystemExit as ending:
-        code = int(ending.code or 0)
-    end_process(code)  # whatever the threads of the cluster do meanwhile
+    with _ending(), _undone():
+        sys.exit(lifecycle.run_command(command, resolved, name=name))
 
 
 @click.command(name="list")

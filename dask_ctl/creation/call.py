@@ -24,7 +24,7 @@ from dask_ctl.exceptions import (
     text_of,
 )
 from dask_ctl.spec.resolved import ResolvedSpec
-from dask_ctl.spec.secrets import scrubbed, secrets
+from dask_ctl.spec.secrets import of_variables, scrubbed, secrets
 
 logger = logging.getLogger("dask_ctl")
 
@@ -80,6 +80,7 @@ class _Call:
         self, resolved: ResolvedSpec, env: Mapping[str, str], ledger: Ledger | None
     ) -> None:
         self.resolved = resolved.expanded(env)
+        self._secrets = list(of_variables(resolved.tree.plain(), env))
         self.spec = self.resolved.spec
         self.name = self.spec.target
         self.room = room_of(load(self.resolved.tree))
@@ -196,7 +197,7 @@ class _Call:
             explain(
                 error,
                 Problem(
-                    f"{self.name} failed: {scrubbed(_with_cause(error), list(known))}",
+                    f"{self.name} failed: {scrubbed(_with_cause(error), [*known, *self._secrets])}",
                     remedy="check its args and kwargs, and that its service can be reached",
                     origin=self.resolved.origin,
                 ),

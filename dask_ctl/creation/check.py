@@ -23,7 +23,7 @@ from dask_ctl.exceptions import (
 from dask_ctl.spec.located import Located
 from dask_ctl.spec.resolve import resolve
 from dask_ctl.spec.resolved import ResolvedSpec
-from dask_ctl.spec.secrets import scrubbed, secrets
+from dask_ctl.spec.secrets import of_variables, scrubbed, secrets
 from dask_ctl.spec.traps import scalars, unexpanded
 from dask_ctl.spec.values import expand
 
@@ -84,12 +84,16 @@ def plan(resolved: ResolvedSpec, env: Mapping[str, str]) -> str:
     for problem in fitting(expanded, room, args, kwargs):
         if problem.severity == "error":
             raise InvalidSpecError.of(problem)
+    hidden = [
+        *secrets({"args": args, "kwargs": kwargs, "env": expanded.spec.env}),
+        *of_variables(resolved.tree.plain(), env),
+    ]
     config = carried.InForce(expanded.spec.config)
     try:
         config.begin()
         told = room.plan(args, carried.handed_on(expanded.spec, room, kwargs))
     except Exception as error:
-        summary = f"{resolved.spec.target} failed: {text_of(error)}"
+        summary = f"{resolved.spec.target} failed: {scrubbed(text_of(error), hidden)}"
         explain(error, Problem(summary, "check its args and kwargs", resolved.origin))
         raise
     finally:
@@ -100,7 +104,7 @@ def plan(resolved: ResolvedSpec, env: Mapping[str, str]) -> str:
             remedy="see its documentation",
             origin=resolved.origin,
         )
-    return scrubbed(told, list(secrets({"args": args, "kwargs": kwargs, "env": expanded.spec.env})))
+    return scrubbed(told, hidden)
 
 
 def _problems(resolved: ResolvedSpec, env: Mapping[str, str]) -> Iterator[Problem]:

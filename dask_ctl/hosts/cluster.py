@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+
+from distributed import Security
 
 from dask_ctl.exceptions import BackendError
 from dask_ctl.hosts import client, store
@@ -35,8 +38,13 @@ class HostedCluster(ProxyCluster):
             raise BackendError(
                 f"cluster {name!r} is still starting", remedy=f"see: dask cluster logs {name}"
             )
-        super().__init__(self._record.address, security=security_of(self._record), **kwargs)
+        super().__init__(self._record.address, **kwargs)
         self.name = name
+
+    async def _start(self) -> None:
+        # Not in the constructor: a loop that is the user's would wait for the host there.
+        self.security = Security(**await asyncio.to_thread(security_of, self._record))
+        await super()._start()
 
     def scale(self, n: int) -> Any:
         """Have `n` workers, from now on a fixed size."""
@@ -49,8 +57,6 @@ class HostedCluster(ProxyCluster):
     def _call(self, verb: str, **arguments: Any) -> Any:
         if not self.asynchronous:
             return client.call(self._record, verb, **arguments)
-        import asyncio
-
         # At once, as the methods of other clusters do what they do without being awaited.
         return asyncio.ensure_future(
             asyncio.to_thread(client.call, self._record, verb, **arguments)

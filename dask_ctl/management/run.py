@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -10,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import ExitStack, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,9 @@ from dask_ctl.hosts.owner import shareable
 from dask_ctl.spec.resolved import ResolvedSpec
 
 _PREFIX: Final = "DASK_CTL__CLUSTER_"
+# A file, since a path replaces all that is configured, where a mapping is laid over it.
+_ATTACHED: Final = Path(__file__).with_name("attached.yaml")
+_FOLDER: Final = "dask-ctl-run-"
 
 
 def require_program(command: Sequence[str]) -> None:
@@ -64,8 +67,8 @@ def run_with(cluster: Any, command: Sequence[str]) -> int:
     """
     room = room_of(type(cluster))
     try:
-        with tempfile.TemporaryDirectory(prefix="dask-ctl-") as folder:
-            return _run(command, environment_for(cluster, room, os.environ, Path(folder)))
+        with ExitStack() as kept:
+            return _run(command, environment_for(cluster, room, os.environ, kept))
     finally:
         # Whoever is impatient now would leave the cluster behind.
         for signalnum in _platform.forwarded_signals():
@@ -74,7 +77,7 @@ def run_with(cluster: Any, command: Sequence[str]) -> int:
 
 
 def environment_for(
-    cluster: Any, room: Backend, env: Mapping[str, str], folder: Path
+    cluster: Any, room: Backend, env: Mapping[str, str], kept: ExitStack
 ) -> dict[str, str]:
     """The environment in which ``Client()`` and ``create_cluster()`` find a cluster.
 
@@ -86,25 +89,53 @@ def environment_for(
         Its room.
     env : mapping
         The environment to start from.
-    folder : Path
-        Where to write files for it, of which nobody else may know.
+    kept : ExitStack
+        What is to be left once the command has ended.
     """
-    kept = {name: value for name, value in env.items() if not name.upper().startswith(_PREFIX)}
-    # A file, since a path replaces all that is configured, where a mapping is laid over it.
-    spec = folder / "dask-cluster.json"
-    attach = {"module": "dask_ctl.proxy", "class": "ProxyCluster"}
-    spec.write_text(json.dumps({"version": 1, **attach, "args": [str(cluster.scheduler_address)]}))
+    others = {name: value for name, value in env.items() if not name.upper().startswith(_PREFIX)}
     return {
-        **kept,
-        **room.environment(cluster, folder),
-        f"{_PREFIX}SPEC": str(spec),
+        **others,
+        **room.environment(cluster, partial(write_private, kept)),
+        f"{_PREFIX}SPEC": str(_ATTACHED),
         f"{_PREFIX}KWARGS": "null",  # what a file lays over every spec is not for this one
     }
 
 
+def write_private(kept: ExitStack, name: str, text: str) -> str:
+    """Write a file that only the user can read, and remove what killed processes have left of such.
+
+    Parameters
+    ----------
+    kept : ExitStack
+        Removes the file when it is left.
+    name : str
+        The name of the file.
+    text : str
+        What to write.
+
+    Returns
+    -------
+    path : str
+        Its path.
+    """
+    temporary = Path(tempfile.gettempdir())
+    for left in temporary.glob(f"{_FOLDER}*/lock"):  # of a process that was killed
+        if _platform.lock_state(left) == "free":
+            shutil.rmtree(left.parent, ignore_errors=True)
+    folder = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix=_FOLDER)))
+    kept.callback(_platform.Lock(folder / "lock").release)
+    with open(folder / name, "x", encoding="utf-8") as file:
+        file.write(text)
+    return file.name
+
+
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    # In the foreground of a terminal, its Ctrl-C reaches both. Elsewhere whoever means both sends
+    # a signal to their group, and the command would have it twice: it gets a group of its own.
+    shared = _platform.in_foreground()
+    group: dict[str, Any] = {} if shared else {"process_group": 0}
     try:
-        process = subprocess.Popen(command, env=environment)
+        process = subprocess.Popen(command, env=environment, **group)
     except OSError as error:
         raise BackendError(
             f"{command[0]!r} cannot be run: {error.strerror}", remedy="check the command"
@@ -112,10 +143,11 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
     def forward(signalnum: int, _: object) -> None:
         """Pass a signal on, unless the terminal has sent it to both."""
-        if not _platform.sent_to_all(signalnum) and process.poll() is None:
+        both = shared and _platform.sent_to_all(signalnum)
+        if not both and process.poll() is None:
             process.send_signal(signalnum)
 
     for signalnum in _platform.forwarded_signals():
         signal.signal(signalnum, forward)
-    code = process.wait()
+    code: int = process.wait()
     return code if code >= 0 else 128 - code

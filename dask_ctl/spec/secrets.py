@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 MASK: Final = "***"
 
 # Words of a name, apart: 'tokenizer', 'keyboard' and 'author' are other words.
 _WORDS: Final = re.compile(
-    r"(^|_)(pwd|pw|secrets?|tokens?|credentials?|auth|authorization|cookies?|apikey|passcode"
-    r"|[a-z]*(password|passwd|passphrase))(_|$)"
+    r"(^|_)(pwd|pw|pass|secrets?|tokens?|credentials?|auth|authorization|cookies?|apikey|passcode"
+    r"|jwt|bearer|pat|sas|sig|signature|[a-z]*(passwords?|passwd|passphrase))(_|$)"
 )
 _KEYS: Final = (
     "api",
-    "client",
+    "(?<!tls_)client",  # of distributed: a file
     "private",
     "access",
     "secret",
@@ -23,25 +23,52 @@ _KEYS: Final = (
     "account",
     "encryption",
     "signing",
+    "license",
 )
 _KEY: Final = re.compile(rf"(^|_)({'|'.join(_KEYS)})_?keys?(_|$)")
-# What tells where a secret is, how long it lasts or of what kind it is.
+# What tells where a secret is, how long it lasts, of what kind it is, or how many there are.
 _ABOUT: Final = re.compile(
-    r"_(file|filename|path|dir|directory|name|id|type|kind|url|uri|timeout|ttl|env|class|method)$"
+    r"_(file|filename|path|dir|directory|name|id|type|kind|url|uri|timeout|ttl|env|class|method"
+    r"|stdin|through|count|limit|expiry|required|enabled|header|per_[a-z]+)$"
+    r"|^(n|num|max|min|total)_([a-z]+_)?tokens$|(^|_)pull_secrets?$"
 )
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_URL: Final = re.compile(r"(?P<before>\b[a-zA-Z][\w+.-]*://[^\s/:@]*:)(?P<secret>[^\s/@]+)(?=@)")
-_ASSIGNED: Final = re.compile(
-    r"(?P<before>(?:^|(?<=[\s;&]))(?:export\s+|set\s+|--?)?(?P<name>[A-Za-z_][\w-]*)\s*[=]\s*)"
-    r"(?P<secret>\"[^\"]*\"|'[^']*'|[^\s;&]+)"
+_QUOTED: Final = r"\"[^\"]*\"|'[^']*'"
+# A text's secrets, by what is before them; a name there must look secret.
+_PATTERNS: Final = tuple(
+    re.compile(pattern, re.MULTILINE)
+    for pattern in (
+        r"(?P<before>\b[a-zA-Z][\w+.-]*://[^\s/:@]*:)(?P<secret>[^\s/\"]+)(?=@)",
+        r"(?P<before>\$\{(?:env|text):(?P<name>\w+):-)(?P<secret>(?!\$\{)[^}]+)",
+        (
+            r"(?P<before>(?:^|(?<=[\s;&?(\"']))(?:--?)?(?P<name>[A-Za-z_][\w-]*)\s*=\s*)"
+            rf"(?P<secret>{_QUOTED}|\$\([^)]*\)|`[^`]*`|(?:\\.|[^\s;&\\])+)"
+        ),
+        rf"(?P<before>(?:(?<!\S)--?|\bsetenv\s+)(?P<name>[A-Za-z_][\w-]*)\s+)(?P<secret>{_QUOTED}|[^\s-]\S*)",
+        rf"(?P<before>[\"'](?P<name>[\w.-]+)[\"']\]?\s*[:=]\s*)(?P<secret>{_QUOTED})",
+        r"(?P<before>^\s*(?P<name>[A-Za-z_][\w-]*)\s*:\s+)(?P<secret>\S+)(?=\s*$)",
+        (
+            r"(?P<before>\b(?i:(?:proxy-)?authorization|cookie|x-[\w-]*(?:key|token))\s*:\s*(?:[a-zA-Z]+\s+)?)"
+            r"(?P<secret>[^\s\"'][^\n\"']*)"
+        ),
+        r"(?P<before>\b(?i:bearer|basic)\s+)(?P<secret>(?=\S*[\dA-Z=])[\w.~+/=-]{8,})",
+        # Tokens that say of whom they are: GitHub's, GitLab's, Slack's, a JSON web token.
+        (
+            r"(?P<before>\b)(?P<secret>(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|eyJ[\w-]+\.eyJ)"
+            r"[\w.-]{16,})"
+        ),
+    )
 )
-_HEADER: Final = re.compile(r"(?P<before>\b(?:Bearer|Basic)\s+)(?P<secret>[\w.~+/=-]{8,})")
-_PATTERNS: Final = (_URL, _ASSIGNED, _HEADER)
 _PEM: Final = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+    r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?"
+    r"(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    re.DOTALL,
 )
-_PLACEHOLDER: Final = re.compile(r"\$\{(?:env:\w+|text:\w+|import:[\w.:]+)\}|\$\w+|\$\{\w+\}")
+_PLACEHOLDER: Final = re.compile(
+    r"\$\{(?:env:\w+|text:\w+|import:[\w.:]+)\}|\$\w+|\$\{\w+\}|\$\(.*\)|`.*`"
+)
 _DEFAULT: Final = re.compile(r"(\$\{(?:env|text):\w+:-).*\}", re.DOTALL)
+_VARIABLE: Final = re.compile(r"\$\{(?:env|text):(\w+)")
 _METHODS: Final = ("basic", "bearer", "digest", "jupyterhub", "kerberos")  # auth: kerberos
 _IDENTITY: Final = frozenset({"user", "username", "login", "email"})  # beside a secret, not one
 _SHORTEST: Final = 4  # a secret of fewer characters would be found in ordinary words
@@ -57,7 +84,7 @@ def looks_secret(key: object) -> bool:
     >>> [looks_secret(key) for key in ("tokenizer", "keyboard", "key_filename", "author")]
     [False, False, False, False]
     """
-    if not isinstance(key, str):
+    if not isinstance(key, str) or key == "PWD":  # in which a shell has the current directory
         return False
     name = _CAMEL.sub("_", key).lower().replace("-", "_").replace(".", "_").replace(" ", "_")
     if _ABOUT.search(name):
@@ -78,7 +105,7 @@ def masked(value: Any, key: object = None) -> Any:
     if isinstance(value, Mapping):
         return {name: masked(part, called) for name, called, part in _named(value, key)}
     if isinstance(value, (list, tuple)):
-        parts = [masked(part, key) for part in value]
+        parts = [masked(part, called) for called, part in _listed(value, key)]
         return parts if isinstance(value, list) else tuple(parts)
     if looks_secret(key):
         return _masked_whole(value)
@@ -91,8 +118,8 @@ def secrets(value: Any, key: object = None) -> Iterator[str]:
         for _, called, part in _named(value, key):
             yield from secrets(part, called)
     elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from secrets(part, key)
+        for called, part in _listed(value, key):
+            yield from secrets(part, called)
     elif looks_secret(key) and (hidden := _masked_whole(value)) != value:
         shown = str(hidden).partition(MASK)[0]  # of a placeholder, all but its default
         yield str(value)[len(shown) :].removesuffix("}" if shown else "")
@@ -100,6 +127,13 @@ def secrets(value: Any, key: object = None) -> Iterator[str]:
         yield from (match[0] for match in _PEM.finditer(value))
         found = (match for pattern in _PATTERNS for match in pattern.finditer(value))
         yield from (match["secret"].strip("\"'") for match in found if _hides(match))
+
+
+def of_variables(value: Any, env: Mapping[str, str]) -> Iterator[str]:
+    """What the variables hold that a value names, and whose names look secret."""
+    return (
+        env[name] for name in _VARIABLE.findall(str(value)) if looks_secret(name) and name in env
+    )
 
 
 def scrubbed(text: str, known: Iterator[str] | list[str]) -> str:
@@ -123,6 +157,15 @@ def _named(value: Mapping[Any, Any], above: object) -> Iterator[tuple[Any, objec
         if name == "value" and looks_secret(value.get("name")):
             called = value["name"]  # as Kubernetes writes variables: {name: TOKEN, value: x}
         yield name, called, part
+
+
+def _listed(value: Sequence[Any], above: object) -> Iterator[tuple[object, Any]]:
+    """Each part of a list, with what it is called: an option before it names it, too."""
+    before: object = None
+    for part in value:
+        option = isinstance(before, str) and before.startswith("-") and looks_secret(before)
+        yield (before if option and not str(part).startswith("-") else above), part
+        before = part
 
 
 def _masked_whole(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -507,6 +508,16 @@ def test_a_full_disk(shell: Scripts, small_disk: Path) -> None:
     filler.unlink()
 
 
+@pytest.mark.parametrize("output", [">/dev/full", "| true"], ids=["full", "pipe"])
+def test_a_name_that_cannot_be_printed(shell: Scripts, output: str) -> None:
+    """A cluster of which nobody has learnt the name is ended, and the exit code says so."""
+    into = f'{{ "$0" "$1" create; echo $? >code.yaml; }} {output}'
+    _, err = shell.start("sh", "-c", into, *DASK_CLUSTER).communicate(timeout=90)
+    assert (shell.cwd / "code.yaml").read_text() == "5\n", err
+    assert "the name of the cluster cannot be printed: " in err.splitlines()[-1]
+    assert records.names() == []
+
+
 def test_strangers(shell: Scripts) -> None:
     """The host answers on the loopback only, and only to who knows its secret; it lives on."""
     ok(shell.dask_cluster("create", "--name", "a"))
@@ -556,6 +567,32 @@ def answer(port: int, sent: bytes) -> bytes:
             return b""
 
 
+def test_a_host_that_hangs_holds_up_no_loop(
+    shell: Scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connecting by TLS and scaling ask the host, while the user's loop goes on."""
+    ok(shell.dask_cluster("create", "--name", "a", "--set", "kwargs.security=true"))
+    pid = host_of("a").pid
+    monkeypatch.setattr(control, "TIMEOUT", 3.0)
+
+    async def main() -> None:
+        async with await get_cluster("a", asynchronous=True) as cluster:
+            os.kill(pid, signal.SIGSTOP)
+            for asked in (cluster.scale(2), get_cluster("a", asynchronous=True)):
+                waiting = asyncio.ensure_future(asked)
+                begun = time.monotonic()
+                await asyncio.wait([waiting], timeout=0.5)
+                assert (waiting.done(), time.monotonic() - begun < 2) == (False, True)
+                with pytest.raises(BackendError, match="'a' does not answer"):
+                    await waiting
+
+    try:
+        asyncio.run(main())
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    ok(shell.dask_cluster("delete", "a"))
+
+
 def test_secrets_of_a_spec(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is secret in a spec is in no record, no log, and in no process list."""
     monkeypatch.setenv("MY_TOKEN", "t0ken")
@@ -576,6 +613,24 @@ def test_secrets_of_a_spec(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> N
     for secret in ("pa55word", "t0ken"):
         assert [text for text in said if secret in text] == []
     ok(shell.dask_cluster("delete", "a"))
+
+
+def test_secrets_in_an_error(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a class quotes of them is hidden, whatever the argument is called."""
+    monkeypatch.setenv("DB_PASSWORD", "pa55word")
+    (shell.cwd / "mine.py").write_text(
+        "def quoting(asynchronous=False, **kwargs):\n"
+        "    raise RuntimeError(f\"{kwargs}: {kwargs['a']}\")\n"
+    )
+    spec = mine(shell, "quoting")
+    spec.write_text(
+        f"{spec.read_text()}kwargs: {{a: '${{env:DB_PASSWORD}}', b: [--token, t0ken]}}\n"
+    )
+    for command in (["create", spec], ["run", spec, "--", "true"]):
+        run = shell.dask_cluster(*command)
+        assert run.returncode == 5, run.stderr
+        assert "mine.quoting failed: " in run.stderr.splitlines()[-1]
+        assert not re.search("pa55word|t0ken", run.stderr)
 
 
 def test_from_python(shell: Scripts) -> None:

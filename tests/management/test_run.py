@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -148,6 +149,47 @@ def test_a_signal_is_passed_on(shell: Scripts, signalnum: signal.Signals) -> Non
     process.send_signal(signalnum)
     out, err = process.communicate(timeout=60)
     assert (out, process.returncode) == (f"['{signalnum.name}']\n", 9), err
+
+
+def test_ctrl_c_of_a_group_without_a_terminal(shell: Scripts) -> None:
+    """What is sent to the whole group, as Jupyter and CI do, reaches the command once, too."""
+    process = shell.start(*DASK_CLUSTER, "run", "--", sys.executable, "counts.py")
+    wait_until((shell.cwd / "ready.yaml").exists, "the command runs", 60)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("['SIGINT']\n", 9), err
+
+
+def test_killed_it_leaves_no_file(shell: Scripts) -> None:
+    """A process that is killed cannot remove anything, so it needs no file."""
+    kills = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
+    process = shell.start(*DASK_CLUSTER, "run", "--", sys.executable, "-c", kills)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, err
+    assert not list(shell.tmp.glob("dask-ctl*"))
+
+
+def test_credentials_of_a_killed_process_are_removed(shell: Scripts) -> None:
+    """Where there must be files, the next that writes such removes what is left of others."""
+    script = shell.cwd / "writes.py"
+    script.write_text(
+        "import os, signal, sys\nfrom contextlib import ExitStack\n"
+        "from dask_ctl.management.run import write_private\n"
+        "with ExitStack() as kept:\n"
+        "    print(write_private(kept, 'key.pem', 'x'), flush=True)\n"
+        "    os.kill(os.getpid(), int(sys.argv[1]))\n"
+    )
+    here = shell.start(sys.executable, script, str(signal.SIGSTOP.value))
+    assert here.stdout
+    used = Path(here.stdout.readline().strip())
+    killed = shell.start(sys.executable, script, str(signal.SIGKILL.value))
+    left = Path(killed.communicate(timeout=60)[0].strip())
+    assert (left.exists(), left.parent.stat().st_mode & 0o777) == (True, 0o700)
+    out, err = shell.start(sys.executable, script, "0").communicate(timeout=60)
+    assert (out[-8:], left.parent.exists(), used.exists()) == ("key.pem\n", False, True), err
+    here.send_signal(signal.SIGCONT)
+    here.communicate(timeout=60)
+    assert not list(shell.tmp.glob("dask-ctl*"))
 
 
 def test_a_signal_while_it_is_created(shell: Scripts) -> None:

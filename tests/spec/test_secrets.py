@@ -40,6 +40,23 @@ SECRET = "hunter22"
         ({"prologue": "export PASSWORD=$PW"}, {"prologue": "export PASSWORD=$PW"}),
         ({"tls": f"x {PEM}"}, {"tls": "x ***"}),
         ({"headers": f"Bearer {SECRET}"}, {"headers": "Bearer ***"}),
+        ({"h": f"authorization: token {SECRET}"}, {"h": "authorization: token ***"}),
+        ({"h": [f"X-Api-Key: {SECRET}"]}, {"h": ["X-Api-Key: ***"]}),
+        ({"db_pass": SECRET, "jwt": SECRET, "passwords": {"a": SECRET}}, None),
+        ({"args": ["--password", SECRET, "-v"]}, {"args": ["--password", "***", "-v"]}),
+        ({"args": [f"--password={SECRET}"]}, {"args": ["--password=***"]}),
+        ({"line": f"run --api-key {SECRET} -v"}, {"line": "run --api-key *** -v"}),
+        ({"line": f"setenv PASSWORD {SECRET}"}, {"line": "setenv PASSWORD ***"}),
+        ({"line": f"sh -c 'TOKEN={SECRET} run'"}, None),
+        ({"line": f"{{'password': '{SECRET}'}}"}, {"line": "{'password': ***}"}),
+        ({"text": f"user: me\n  password: {SECRET}\n"}, {"text": "user: me\n  password: ***\n"}),
+        ({"dsn": f"host=h password={SECRET} dbname=d"}, {"dsn": "host=h password=*** dbname=d"}),
+        (
+            {"dsn": f"AccountName=a;AccountKey={SECRET};x=y"},
+            {"dsn": "AccountName=a;AccountKey=***;x=y"},
+        ),
+        ({"url": f"https://h/x?a=b&token={SECRET}"}, {"url": "https://h/x?a=b&token=***"}),
+        ({"x": f"${{env:DB_PASSWORD:-{SECRET}}}"}, {"x": "${env:DB_PASSWORD:-***}"}),
         (
             {"env": [{"name": "TOKEN", "value": SECRET}]},
             {"env": [{"name": "TOKEN", "value": "***"}]},
@@ -61,6 +78,12 @@ def test_secrets(value: Any, shown: Any) -> None:
         assert SECRET not in scrubbed(f"cannot use {SECRET!r}: {value}", secrets(value))
 
 
+def test_secrets_with_what_belongs_to_them() -> None:
+    """They are hidden whole."""
+    assert masked(f"redis://:p@{SECRET}@h:1/0") == "redis://:***@h:1/0"
+    assert masked(f"a ghp_{SECRET}0123456789") == "a ***"
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -78,11 +101,39 @@ def test_secrets(value: Any, shown: Any) -> None:
         "secret_name",
         "n_workers",
         "compass",
+        "max_tokens",
+        "tokens_per_second",
+        "secretary",
+        "pass_through",
+        "image_pull_secrets",
+        "tls_client_key",
+        "password_required",
     ],
 )
 def test_no_secrets(name: str) -> None:
     """Names that only look like it are shown."""
     assert masked({name: "plain"}) == {name: "plain"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ssh://me@host:22",
+        "git@host:a/b",
+        "--max-tokens 5",
+        "--tokenizer fast",
+        "--password-file /x",
+        "docker login --password-stdin host",
+        "export PASSWORD=$(cat ~/.pw)",
+        "kwargs.password: One takes no such argument",
+        "Basic authentication fails",
+        "${env:DB_PASSWORD:-${env:OTHER}}",
+    ],
+)
+def test_no_secret_texts(text: str) -> None:
+    """Texts that only speak of one, too."""
+    assert masked({"x": text}) == {"x": text}
+    assert scrubbed(text, []) == text
 
 
 def test_a_spec_is_shown_without_them() -> None:
