@@ -56,7 +56,9 @@ def create(
     what = f"creating {resolved.spec.target} from {resolved.origin}"
     workers = None if no_wait else wait or 0
     with _undone(), printing.progress(what) as told:
-        name = lifecycle.launch_cluster(resolved, name, wait=workers, timeout=timeout, told=told)
+        name = lifecycle.launch_cluster(
+            resolved, name, wait=workers, timeout=timeout, told=told, noted=printing.note
+        )
     click.echo(name)
 
 
@@ -171,7 +173,9 @@ def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
     workers = printing.workers(n)
     with printing.progress(f"scaling {name} to {workers}", n) as told:
         left = deadline - time.monotonic()
-        lifecycle.wait_for_workers(name, n, exactly=True, timeout=left, told=told)
+        lifecycle.wait_for_workers(
+            name, n, exactly=True, timeout=left, told=told, noted=printing.note
+        )
     click.echo(f"{name} has {workers}.", err=True)
 
 
@@ -192,7 +196,7 @@ def adapt(*, name: str, minimum: int, maximum: int, no_wait: bool, timeout: floa
     if not no_wait:
         with printing.progress(f"waiting for {printing.workers(minimum)}", minimum) as told:
             left = deadline - time.monotonic()
-            lifecycle.wait_for_workers(name, minimum, timeout=left, told=told)
+            lifecycle.wait_for_workers(name, minimum, timeout=left, told=told, noted=printing.note)
     click.echo(f"{name} adapts between {minimum} and {printing.workers(maximum)}.", err=True)
 
 

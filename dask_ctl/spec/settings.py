@@ -1,4 +1,4 @@
-"""What dask's configuration says of discovery."""
+"""What dask's configuration says of discovery, and of notes."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def discovery_schedulers() -> list[str]:
 def disabled_discovery() -> list[str]:
     """The names of the methods that are not used."""
     return _words("disable-discovery", "write a list of names: [kubecluster]")
+
+
+def waiting_notes() -> bool:
+    """Whether a script says what its workers wait for."""
+    given = _get("waiting-notes")
+    known = {"true": True, "false": False}.get(str(given).lower())
+    if known is None:
+        raise _unreadable("waiting-notes", given, "write true or false")
+    return known
 
 
 def _words(key: str, example: str) -> list[str]:

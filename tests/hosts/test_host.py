@@ -239,7 +239,10 @@ def test_fifty_records(shell: Scripts) -> None:
 def test_workers_that_do_not_come(shell: Scripts) -> None:
     """Without the workers that `--wait` asks for, `--timeout` ends it all."""
     run = shell.dask_cluster("create", "--name", "a", "--wait", "2", "--timeout", "4")
-    refused(run, 5, "cluster 'a' has 1 workers, not yet as many as .*; wait longer with --timeout")
+    refused(run, 5, "cluster 'a' has 1 workers, not yet as many as .*; .* --timeout, .* its log: ")
+    log = Path(run.stderr.rpartition("its log: ")[2].strip())
+    assert "creating dask.distributed.LocalCluster" in log.read_text()
+    log.unlink()
 
 
 def test_no_wait(shell: Scripts) -> None:
