@@ -240,7 +240,7 @@ def launch_cluster(
             _async.run(verbs.wait(name, wait, deadline=deadline, told=told, noted=noted))
     except BaseException as error:
         late = deadline is not None and time.monotonic() > deadline
-        log = launch.keep_log() if late and isinstance(error, BackendError) else None
+        log = launch.keep_log() if wait and late and isinstance(error, BackendError) else None
         launch.stop()
         if launch.recorded:
             _async.run(verbs.forget(name, deadline))
