@@ -161,6 +161,15 @@ def test_a_refused_job(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (slurm.queue(), records.names(), os.listdir(records.folder())) == ([], [], [])
 
 
+def test_check_asks_slurm(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partition that it does not know is a warning, and one that it knows is none."""
+    assert "partition" not in dask_cluster(slurm, "spec", "check").stderr
+    run = dask_cluster(slurm, "spec", "check", "--set", "kwargs.queue=absent")
+    said = "kwargs.queue: Slurm knows no partition 'absent' for you; it knows batch"
+    assert (run.returncode, run.stdout.count(said) + run.stderr.count(said)) == (0, 1)
+    assert slurm.queue() == []
+
+
 def test_unmodified_script(slurm: Slurm) -> None:
     """`dask cluster run` has a script that never heard of dask_ctl run on Slurm."""
     (slurm.cwd / "unmodified.py").write_text(UNMODIFIED)
