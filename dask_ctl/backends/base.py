@@ -141,6 +141,10 @@ class Backend:
         """What is wrong with the values of keyword arguments; keys begin with ``kwargs.``."""
         return iter(())
 
+    def doubts(self, kwargs: Mapping[str, Any]) -> list[Problem]:
+        """Warnings of what its service, which is asked and given little time, does not know."""
+        return []
+
     def require(self, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> None:
         """Look, without the network, for what the call would only fail or hang for later.
 
@@ -157,10 +161,7 @@ class Backend:
     def with_variables(
         self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
     ) -> dict[str, Any] | None:
-        """The keyword arguments that give workers, and a scheduler elsewhere, some variables.
-
-        None if there is no way.
-        """
+        """The keyword arguments that give workers and another scheduler variables; None: no way."""
         return None
 
     # -- the call ------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 import dask.config
 
 from dask_ctl import _private
-from dask_ctl.backends import batch, batch_systems, signature
+from dask_ctl.backends import batch, batch_systems, signature, slurm
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.ledger import Ledger
+from dask_ctl.exceptions import Problem
 
 
 class JobQueue(Backend):
@@ -32,6 +33,11 @@ class JobQueue(Backend):
         job = getattr(self.target, "job_cls", None)
         known = signature.of_bases(self.target) | signature.of_bases(job)
         return known, inspect.isclass(job) and "job_cls" not in kwargs
+
+    def doubts(self, kwargs: Mapping[str, Any]) -> list[Problem]:
+        """Only Slurm is asked."""
+        system = batch_systems.system_of(base.__name__ for base in self.target.__mro__)
+        return slurm.doubts(kwargs) if system and system.name == "slurm" else []
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """The script of each job, and the command that submits it."""

@@ -73,7 +73,7 @@ def create(
     with _ending():
         with _undone(), printing.progress(what) as told:
             name = lifecycle.launch_cluster(
-                resolved, name, wait=workers, timeout=timeout, told=told
+                resolved, name, wait=workers, timeout=timeout, told=told, noted=printing.note
             )
         try:
             click.echo(name)
@@ -212,7 +212,9 @@ def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
     workers = printing.workers(n)
     with printing.progress(f"scaling {name} to {workers}", n) as told:
         left = deadline - time.monotonic()
-        lifecycle.wait_for_workers(name, n, exactly=True, timeout=left, told=told)
+        lifecycle.wait_for_workers(
+            name, n, exactly=True, timeout=left, told=told, noted=printing.note
+        )
     click.echo(f"{name} has {workers}.", err=True)
 
 
@@ -242,7 +244,7 @@ def adapt(
     if not no_wait:
         with printing.progress(f"waiting for {printing.workers(minimum)}", minimum) as told:
             left = deadline - time.monotonic()
-            lifecycle.wait_for_workers(name, minimum, timeout=left, told=told)
+            lifecycle.wait_for_workers(name, minimum, timeout=left, told=told, noted=printing.note)
     click.echo(f"{name} adapts between {minimum} and {printing.workers(maximum)}.", err=True)
 
 
@@ -333,7 +335,7 @@ def wait(*, name: str, n: int, timeout: float | None) -> None:
     from dask_ctl import lifecycle
 
     with printing.progress(f"waiting for {printing.workers(n)} of {name}", n) as told:
-        lifecycle.wait_for_workers(name, n, timeout=timeout, told=told)
+        lifecycle.wait_for_workers(name, n, timeout=timeout, told=told, noted=printing.note)
 
 
 COMMANDS: Final = (

@@ -30,6 +30,11 @@ def warn(text: object) -> None:
     click.echo(click.style("warning: ", fg="yellow") + str(text), err=True)
 
 
+def note(waiting: str) -> None:
+    """Print what workers wait for on standard error."""
+    click.echo(f"waiting for workers: {waiting}", err=True)
+
+
 def failure(error: BaseException) -> int:
     """Print an error in one line, and give the exit code that it means."""
     from dask_ctl.exceptions import exit_code_of, explained
@@ -86,13 +91,15 @@ def _row(info: Any) -> tuple[str, ...]:
         age(info.created),
         info.discovery,
         shown(info.address),
-        info.status,
+        ", ".join(filter(None, (info.status, info.waiting))),
     )
 
 
 def description(details: dict[str, Any]) -> Iterator[str]:
     """All there is to say of a cluster, as lines."""
-    for key in ("name", "type", "status", "address", "dashboard", "created", "discovery", "log"):
+    for key in (
+        "name", "type", "status", "waiting", "address", "dashboard", "created", "discovery", "log",
+    ):  # fmt: skip
         if details[key] is not None:
             yield f"{key + ':':<12}{details[key]}"
     if details["workers"] is not None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from dask_ctl._async import settled
 from dask_ctl.backends import Ledger, room_of
-from dask_ctl.creation import carried, check, exits, interrupts
+from dask_ctl.creation import carried, check, exits, interrupts, waiting
 from dask_ctl.creation.script import leave_unguarded_script_alone
 from dask_ctl.creation.target import has_cluster_interface, load
 from dask_ctl.exceptions import (
@@ -23,6 +23,7 @@ from dask_ctl.exceptions import (
     explain,
     text_of,
 )
+from dask_ctl.spec import settings
 from dask_ctl.spec.resolved import ResolvedSpec
 from dask_ctl.spec.secrets import of_variables, scrubbed, secrets
 
@@ -70,6 +71,7 @@ def create(
     if asynchronous:
         return _awaited(cluster, call)
     call.bring_up(cluster)
+    call.say_meanwhile(cluster)
     return cluster
 
 
@@ -83,6 +85,8 @@ class _Call:
         self._secrets = list(of_variables(resolved.tree.plain(), env))
         self.spec = self.resolved.spec
         self.name = self.spec.target
+        # Of a hosted cluster, whoever waits for it says that.
+        self.notes = ledger is None and settings.waiting_notes()
         self.room = room_of(load(self.resolved.tree))
         self.args, self.kwargs = check.arguments(self.resolved.tree)
         self._starting = f"{self.name} is starting, and will be closed once it has"
@@ -155,6 +159,11 @@ class _Call:
                     logger.exception("closing %s met an error", self.name)
                 raise
 
+    def say_meanwhile(self, cluster: Any) -> None:
+        """Say what workers wait for."""
+        if self.notes:
+            waiting.say_meanwhile(cluster, self.room)
+
     def _steps(self, cluster: Any) -> Iterator[Callable[[], Any]]:
         """What is done to a cluster that is there; what a step gives may be to be awaited."""
         yield lambda: self._spare(cluster)
@@ -215,6 +224,7 @@ def _awaited(cluster: Any, call: _Call) -> Any:
     async def brought_up() -> Any:
         cluster.__class__ = own
         await call.bring_up_async(cluster)
+        call.say_meanwhile(cluster)
         return cluster
 
     class Starting(own):  # type: ignore[misc, valid-type]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -118,7 +118,9 @@ def _problems(resolved: ResolvedSpec, env: Mapping[str, str]) -> Iterator[Proble
     except DaskCtlError as error:
         yield from (error.problem, *getattr(error, "others", ()))
         return
-    yield from fitting(expanded, room, *arguments(expanded.tree))
+    args, kwargs = arguments(expanded.tree)
+    yield from fitting(expanded, room, args, kwargs)
+    yield from _located(room.doubts(kwargs), expanded)
     if not room.read_by_shell:
         yield from unexpanded(expanded.tree)
 
@@ -148,10 +150,7 @@ def fitting(
         adapt_misfits(room, adapt),
         carried.misfits(resolved, room, kwargs),
     ):
-        for problem in found:
-            path = tuple((problem.key or "class").split(".", 1))
-            known = resolved.tree.get(*path) is not None
-            yield replace(problem, origin=resolved.origin_of(*path) if known else resolved.origin)
+        yield from _located(found, resolved)
     for verb in ("scale", "adapt"):
         if getattr(resolved.spec, verb) is not None and not room.can(verb):
             yield _cannot(verb, resolved)
@@ -163,6 +162,13 @@ def fitting(
             origin=resolved.origin,
             severity="warning",
         )
+
+
+def _located(problems: Iterable[Problem], resolved: ResolvedSpec) -> Iterator[Problem]:
+    for problem in problems:
+        path = tuple((problem.key or "class").split(".", 1))
+        known = resolved.tree.get(*path) is not None
+        yield replace(problem, origin=resolved.origin_of(*path) if known else resolved.origin)
 
 
 def refuse_fixed(cluster: Any, resolved: ResolvedSpec) -> None:

@@ -10,6 +10,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -122,6 +123,16 @@ class Launch:
             pass
         if not records.exists(self.name):
             self._log.unlink(missing_ok=True)
+
+    def keep_log(self) -> str | None:
+        """Copy what it has logged so far to where it stays; None if that cannot be."""
+        with suppress(OSError):
+            text = self._log.read_bytes()
+            descriptor, path = tempfile.mkstemp(f".{self.name}.log", "dask-ctl-")
+            with open(descriptor, "wb") as kept:
+                kept.write(text)
+            return path
+        return None
 
     def _listen(self) -> None:
         stdout = self._process.stdout

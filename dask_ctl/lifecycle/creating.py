@@ -6,6 +6,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -191,6 +192,7 @@ def launch_cluster(
     wait: int | None = 0,
     timeout: float | None = None,
     told: Callable[[int], None] | None = None,
+    noted: Callable[[str], None] | None = None,
 ) -> str:
     """Create a cluster that lives on when this process has ended.
 
@@ -206,6 +208,8 @@ def launch_cluster(
         When to give up, and leave nothing, in seconds.
     told : callable, optional
         Called with the number of workers, when it changes.
+    noted : callable, optional
+        Called with what they wait for, where that is known: after a while, then every minute.
 
     Returns
     -------
@@ -222,6 +226,7 @@ def launch_cluster(
         If the cluster cannot be created, or is not there in time.
     """
     from dask_ctl import _async
+    from dask_ctl.exceptions import BackendError
     from dask_ctl.hosts.launch import Launch, name_for
     from dask_ctl.management import verbs
 
@@ -232,11 +237,16 @@ def launch_cluster(
     try:
         launch.until("hosted" if wait is None else "running")
         if wait:
-            _async.run(verbs.wait(name, wait, deadline=deadline, told=told))
-    except BaseException:
+            _async.run(verbs.wait(name, wait, deadline=deadline, told=told, noted=noted))
+    except BaseException as error:
+        late = deadline is not None and time.monotonic() > deadline
+        log = launch.keep_log() if wait and late and isinstance(error, BackendError) else None
         launch.stop()
         if launch.recorded:
             _async.run(verbs.forget(name, deadline))
+        if log is not None and isinstance(error, BackendError):
+            remedy = f"give it more --timeout, or see its log: {log}"
+            raise BackendError.of(replace(error.problem, remedy=remedy)) from None
         raise
     return name
 

@@ -216,6 +216,7 @@ def wait_for_workers(
     exactly: bool = False,
     timeout: float | None = None,
     told: Callable[[int], None] | None = None,
+    noted: Callable[[str], None] | None = None,
 ) -> Any:
     """Wait until a running cluster has enough workers.
 
@@ -233,6 +234,8 @@ def wait_for_workers(
         When to give up, in seconds.
     told : callable, optional
         Called with the number of workers, when it changes.
+    noted : callable, optional
+        Called with what they wait for, where that is known: after a while, then every minute.
 
     Raises
     ------
@@ -243,7 +246,7 @@ def wait_for_workers(
     """
     from dask_ctl.management import verbs
 
-    waiting = verbs.wait(name, n_workers, exactly=exactly, timeout=timeout, told=told)
+    waiting = verbs.wait(name, n_workers, exactly=exactly, timeout=timeout, told=told, noted=noted)
     return _run(waiting, asynchronous)
 
 

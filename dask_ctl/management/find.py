@@ -38,7 +38,7 @@ async def everything(method: str | None = None) -> tuple[list[ClusterInfo], list
 
     async def looked(live: Live) -> tuple[Live, ClusterInfo]:
         async with limit:
-            return live, await live.look()
+            return live, await live.look_closely()
 
     looks: list[asyncio.Task[tuple[Live, ClusterInfo]]] = []
     problems: list[DaskCtlError] = []

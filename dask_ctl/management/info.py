@@ -33,6 +33,8 @@ class ClusterInfo:
         Of its workers together, in bytes.
     created : str or None
         When, in ISO 8601, UTC.
+    waiting : str or None
+        What workers that were asked for wait for: ``2 pending: Resources``.
     details : mapping
         All that its scheduler says of itself.
     """
@@ -46,6 +48,7 @@ class ClusterInfo:
     threads: int | None = None
     memory: int | None = None
     created: str | None = None
+    waiting: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:

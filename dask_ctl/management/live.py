@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from dask_ctl._async import settled
@@ -68,6 +69,22 @@ class Live(ABC):
             return self.unanswered()
         except Exception as error:  # noqa: BLE001 -- whatever a class raises
             return self.info(status=f"unreachable: {reason(error)}")
+
+    async def look_closely(self) -> ClusterInfo:
+        """The same, and what it waits for."""
+        info = await self.look()
+        jobs = self.record.jobs if self.record else ()
+        if (info.workers or 0) >= len(jobs):
+            return info
+        return replace(info, waiting=await self.waiting_for(settings.discovery_timeout()))
+
+    async def waiting_for(self, timeout: float) -> str | None:
+        """What workers that were asked for wait for; None if that is not known in time."""
+        return None
+
+    def last_error(self) -> str | None:
+        """The last error that was logged for it, if that is known."""
+        return None
 
     def unanswered(self) -> ClusterInfo:
         """What there is to say of one that does not answer in time."""

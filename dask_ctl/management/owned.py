@@ -74,6 +74,23 @@ class Owned(Live):
         security = await asyncio.to_thread(security_of, self.record)
         return await listening.identity(self.record.address, timeout, security)
 
+    async def waiting_for(self, timeout: float) -> str | None:
+        """What the batch system says of its jobs, which is one of the machine of its owner."""
+        if self.host.elsewhere:
+            return None
+        with suppress(BackendError, NoSuchClusterError):
+            record = records.read(self.name)  # a job may have been submitted just now
+            if record.system is not None:
+                system = batch_systems.SYSTEMS[record.system]
+                return batch.summary(
+                    await asyncio.to_thread(batch.ask, system, record.jobs, timeout)
+                )
+        return None
+
+    def last_error(self) -> str | None:
+        """Of its owner."""
+        return records.last_error(self.record.log)
+
     def _require_life(self) -> None:
         """Raise `NoSuchClusterError` if its owner has ended without closing it."""
         if self.record.life == "dead":

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dask_ctl import _async
+from dask_ctl.creation.waiting import FIRST_NOTE, NOTE_INTERVAL
 from dask_ctl.exceptions import BackendError
 from dask_ctl.hosts import store as records
 from dask_ctl.management.find import find
@@ -15,6 +16,7 @@ from dask_ctl.management.info import dashboard_of, load_of
 from dask_ctl.management.live import POLL
 
 DELETE_TIMEOUT: Final = 180.0  # seconds
+_ASK: Final = 2.0  # seconds, for what a wait is for, which holds it up
 _LATE: Final = 10.0  # seconds, to end what is left when the time is over
 
 
@@ -81,6 +83,7 @@ async def wait(
     timeout: float | None = None,
     deadline: float | None = None,
     told: Callable[[int], None] | None = None,
+    noted: Callable[[str], None] | None = None,
 ) -> None:
     """Wait until a cluster has as many workers as were asked for.
 
@@ -98,6 +101,8 @@ async def wait(
         The same as a time of `time.monotonic`.
     told : callable, optional
         Called with the number of workers, when it changes.
+    noted : callable, optional
+        Called with what they wait for, where that is known: after a while, then every minute.
 
     Raises
     ------
@@ -106,7 +111,7 @@ async def wait(
     """
     deadline = _deadline(timeout) if deadline is None else deadline
     live = await find(name)
-    last = None
+    last, due = None, time.monotonic() + FIRST_NOTE
     while True:
         began = time.monotonic()
         info = await live.look()
@@ -116,10 +121,16 @@ async def wait(
         if last is not None and (last == n if exactly else last >= n):
             return
         if deadline is not None and time.monotonic() > deadline:
+            said = await live.waiting_for(_ASK), live.last_error()
+            few = f"cluster {name!r} has {last or 0} workers, not yet as many as were asked for"
             raise BackendError(
-                f"cluster {name!r} has {last or 0} workers, not yet as many as were asked for",
+                ": ".join([few, *filter(None, said)]),
                 remedy=f"wait longer with --timeout, or see: dask cluster logs {name}",
             )
+        if noted is not None and time.monotonic() > due:
+            due = time.monotonic() + NOTE_INTERVAL
+            if reasons := await live.waiting_for(_ASK):
+                noted(reasons)
         # Where a look is costly, such as through a port forward, they are fewer.
         await asyncio.sleep(max(POLL, time.monotonic() - began))
 
@@ -127,7 +138,7 @@ async def wait(
 async def describe(name: str) -> dict[str, Any]:
     """All there is to say of one cluster, for a machine to read."""
     live = await find(name)
-    info, record = await live.look(), live.record
+    info, record = await live.look_closely(), live.record
     return {
         **info.as_dict(),
         "dashboard": dashboard_of(info),

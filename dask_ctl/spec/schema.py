@@ -56,6 +56,10 @@ def namespace_schema() -> dict[str, Any]:
                         "description": "Discovery methods that are not used.",
                         **_WORDS,
                     },
+                    "waiting-notes": {
+                        "description": "Whether a script says what its workers wait for.",
+                        "type": ["boolean", "null"],
+                    },
                     "discovery": {
                         "description": "How running clusters are found.",
                         "type": ["object", "null"],

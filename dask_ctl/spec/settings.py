@@ -1,4 +1,4 @@
-"""What dask's configuration says of discovery."""
+"""What dask's configuration says of discovery, and of notes."""
 
 from __future__ import annotations
 
@@ -33,6 +33,15 @@ def disabled_discovery() -> list[str]:
     """The names of the methods that are not used."""
     names = _words("disable-discovery", "write a list of names: [kubecluster]")
     return [_earlier.method(name) for name in names]
+
+
+def waiting_notes() -> bool:
+    """Whether a script says what its workers wait for."""
+    given = _get("waiting-notes")
+    known = {"true": True, "false": False}.get(str(given).lower())
+    if known is None:
+        raise _unreadable("waiting-notes", given, "write true or false")
+    return known
 
 
 def _words(key: str, example: str) -> list[str]:

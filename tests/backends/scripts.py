@@ -310,6 +310,14 @@ def refused(run: subprocess.CompletedProcess[str], code: int, error: str) -> Non
     assert "Traceback" not in run.stderr
 
 
+def kept_log(run: subprocess.CompletedProcess[str]) -> str:
+    """What is in the log that a command has kept and named, which is then removed."""
+    path = Path(run.stderr.rpartition("its log: ")[2].strip())
+    text = path.read_text()
+    path.unlink()
+    return text
+
+
 def listed(scripts: Scripts) -> list[dict[str, Any]]:
     """The clusters of the command line, as `dask cluster list` gives them."""
     found: list[dict[str, Any]] = json.loads(

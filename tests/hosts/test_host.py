@@ -30,6 +30,7 @@ from tests.backends.scripts import (
     Scripts,
     fill,
     host_of,
+    kept_log,
     listed,
     ok,
     refused,
@@ -118,6 +119,7 @@ def test_from_creation_to_deletion(shell: Scripts, *, secure: bool) -> None:
     assert row == {
         "name": "a", "discovery": "recorded", "status": "running",
         "type": "dask.distributed.LocalCluster", "workers": 1, "threads": 1,
+        "waiting": None,
     }  # fmt: skip
     table = ok(shell.dask_cluster("list", "recorded")).splitlines()
     assert [line.split()[0] for line in table] == ["NAME", "a"]
@@ -258,7 +260,8 @@ def test_fifty_records(shell: Scripts) -> None:
 def test_workers_that_do_not_come(shell: Scripts) -> None:
     """Without the workers that `--wait` asks for, `--timeout` ends it all."""
     run = shell.dask_cluster("create", "--name", "a", "--wait", "2", "--timeout", "4")
-    refused(run, 5, "cluster 'a' has 1 workers, not yet as many as .*; wait longer with --timeout")
+    refused(run, 5, "cluster 'a' has 1 workers, not yet as many as .*; .* --timeout, .* its log: ")
+    assert "creating dask.distributed.LocalCluster" in kept_log(run)
 
 
 def test_no_wait(shell: Scripts) -> None:

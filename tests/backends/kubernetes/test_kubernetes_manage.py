@@ -12,7 +12,7 @@ import pytest
 from kube_client import Kubernetes
 
 from dask_ctl.hosts import store as records
-from tests.backends.scripts import DASK_CLUSTER, USE, example, ok, refused
+from tests.backends.scripts import DASK_CLUSTER, USE, example, kept_log, ok, refused
 
 
 @pytest.fixture
@@ -63,5 +63,7 @@ def test_workers_that_do_not_come(
     kubernetes: Kubernetes, dask_cluster: Callable[..., CompletedProcess[str]]
 ) -> None:
     """A create that waits for them in vain deletes what Kubernetes has of the cluster."""
-    refused(dask_cluster("create", "--wait", "9", "--timeout", "20"), 5, "'foo' ")
+    run = dask_cluster("create", "--wait", "9", "--timeout", "20")
+    refused(run, 5, "'foo' ")
+    assert "creating dask_kubernetes" in kept_log(run)
     assert (kubernetes.left(), records.names()) == ([], [])

@@ -13,13 +13,31 @@ import pytest
 from two_nodes import Slurm
 
 from dask_ctl.hosts import store as records
-from tests.backends.scripts import ANSWER, DASK_CLUSTER, SCRIPT, host_of, ok, refused, wait_until
+from tests.backends.scripts import (
+    ANSWER,
+    DASK_CLUSTER,
+    SCRIPT,
+    host_of,
+    kept_log,
+    ok,
+    refused,
+    wait_until,
+)
 
 UNMODIFIED = """\
 from dask.distributed import Client
 client = Client()
 print(client.gather(client.map(lambda x: 2 * x, range(10))))
 print(client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.workers)) >= 1)
+"""
+
+PATIENT = """\
+from dask_ctl import create_cluster
+with create_cluster() as cluster, cluster.get_client() as client:
+    try:
+        client.wait_for_workers(1, timeout=9)
+    except TimeoutError:
+        print(len(client.scheduler_info()["workers"]))
 """
 
 
@@ -84,6 +102,46 @@ def test_jobs_that_wait(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
     assert listed(slurm) == ([], "")
 
 
+def test_what_jobs_wait_for(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slurm's own word for it: while it is waited for, in `list` and `show`, and at the end."""
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__JOB_EXTRA_DIRECTIVES", "['--hold']")
+    run = dask_cluster(slurm, "create", "--name", "a", "--wait", "2", "--timeout", "12")
+    why = "2 pending: JobHeldUser"
+    refused(run, 5, f"cluster 'a' has 0 workers, .*: {why}; give it more .*, or see its log: ")
+    assert run.stderr.count(f"waiting for workers: {why}\n") == 1
+    assert "creating dask_jobqueue.SLURMCluster" in kept_log(run)
+    assert (slurm.queue(), records.names()) == ([], [])
+    ok(dask_cluster(slurm, "create", "--name", "a"))
+    (row,) = listed(slurm)[0]
+    assert (row["status"], row["waiting"]) == ("running", why)
+    assert f"running, {why}" in ok(dask_cluster(slurm, "list", "recorded"))
+    assert f"waiting:    {why}" in ok(dask_cluster(slurm, "show", "a"))
+    without_answer(slurm, monkeypatch)
+    ok(dask_cluster(slurm, "delete", "a"))
+
+
+def without_answer(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Slurm cannot be asked, nothing is said, and the cluster is listed all the same."""
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", "/nowhere")
+        (row,) = listed(slurm)[0]
+    assert (row["status"], row["waiting"]) == ("running", None)
+
+
+@pytest.mark.parametrize(("notes", "times"), [("true", 1), ("false", 0)])
+def test_what_a_script_waits_for(
+    slurm: Slurm, monkeypatch: pytest.MonkeyPatch, notes: str, times: int
+) -> None:
+    """It says so once, unless that is turned off, and ends as it would without."""
+    monkeypatch.setenv("DASK_CTL__WAITING_NOTES", notes)
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__JOB_EXTRA_DIRECTIVES", "['--hold']")
+    (slurm.cwd / "patient.py").write_text(PATIENT)
+    run = slurm.run(sys.executable, "patient.py")
+    assert ok(run) == "0\n"
+    assert run.stderr.count("waiting for workers: 2 pending: JobHeldUser\n") == times
+    assert "Traceback" not in run.stderr
+
+
 def without_its_commands(slurm: Slurm, monkeypatch: pytest.MonkeyPatch, jobs: list[str]) -> None:
     """Where Slurm's commands are missing, nothing is struck out, and it is said what is left."""
     with monkeypatch.context() as patched:
@@ -101,6 +159,15 @@ def test_a_refused_job(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run.returncode == 5
     assert "invalid partition specified: absent" in run.stderr.splitlines()[-1]
     assert (slurm.queue(), records.names(), os.listdir(records.folder())) == ([], [], [])
+
+
+def test_check_asks_slurm(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partition that it does not know is a warning, and one that it knows is none."""
+    assert "partition" not in dask_cluster(slurm, "spec", "check").stderr
+    run = dask_cluster(slurm, "spec", "check", "--set", "kwargs.queue=absent")
+    said = "kwargs.queue: Slurm knows no partition 'absent' for you; it knows batch"
+    assert (run.returncode, run.stdout.count(said) + run.stderr.count(said)) == (0, 1)
+    assert slurm.queue() == []
 
 
 def test_unmodified_script(slurm: Slurm) -> None:
