@@ -220,7 +220,7 @@ def test_ten_thousand_names(packages: Path) -> None:
     """
     install(packages, "many", source)
     with dask.config.set({"ctl.discovery.timeout": "60s"}), warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", DaskCtlWarning)
         names = [info.name for info in list_clusters()]
     assert sorted(names) == sorted(f"c{number}" for number in range(10_000))
 
