@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from dask_ctl.backends import signature
 from dask_ctl.backends.base import Backend
+
+logger = logging.getLogger("dask_ctl")
 
 
 class Local(Backend):
@@ -43,9 +47,12 @@ class Local(Backend):
         processes = kwargs.get("processes", True)
         if n is None and threads is None:
             n, threads = nprocesses_nthreads() if processes else (1, CPU_COUNT)
-        n = max(1, CPU_COUNT // threads) if n is None else n
-        threads = max(1, CPU_COUNT // n if n else 1) if threads is None else threads
-        limit = parse_memory_limit(kwargs.get("memory_limit", "auto"), threads, n or 1)
+        if n is None:
+            n = max(1, CPU_COUNT // threads) if processes else 1
+        threads = max(1, math.ceil(CPU_COUNT / n) if n else 1) if threads is None else threads
+        # What is not given the class divides by workers; "auto" each worker by its threads.
+        share = (threads,) if "memory_limit" in kwargs else (1, n or 1)
+        limit = parse_memory_limit(kwargs.get("memory_limit", "auto"), *share, logger=logger)
         memory = "no limit" if limit is None else format_bytes(limit)
         kind = "processes" if processes else "threads of this process"
         return f"workers: {n} ({kind})\nthreads of each: {threads}\nmemory of each: {memory}\n"

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import dask.config
 import pytest
+from dask.utils import format_bytes
 from distributed import Client
 
-from dask_ctl import create_cluster
+from dask_ctl import create_cluster, plan_spec
 from dask_ctl.exceptions import InvalidSpecError
 from tests.backends.claims import Scalable
 from tests.backends.scripts import SEEN, Scripts
@@ -109,3 +110,34 @@ def test_what_others_have_set_as_one_value_takes_no_mapping() -> None:
         pytest.raises(InvalidSpecError, match=r"config: .*single value"),
     ):
         create_cluster({**spec, "config": {"acme.level": 1}})
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {},
+        {"n_workers": 1},
+        {"n_workers": 3},
+        {"threads_per_worker": 1},
+        {"n_workers": 3, "threads_per_worker": 1, "memory_limit": "1GiB"},
+        {"n_workers": 1, "threads_per_worker": 1, "memory_limit": "auto"},
+        {"n_workers": 1, "memory_limit": None},
+    ],
+)
+@pytest.mark.usefixtures("isolated")
+def test_the_plan_is_what_is_created(kwargs: dict[str, object]) -> None:
+    """How many workers, and what each has."""
+    spec = {
+        "module": "dask.distributed",
+        "class": "LocalCluster",
+        "kwargs": {"processes": False, "dashboard_address": ":0", **kwargs},
+    }
+    plan = plan_spec(spec)
+    with create_cluster(spec) as cluster, Client(cluster) as client:
+        workers = list(client.scheduler_info(n_workers=-1)["workers"].values())
+    limit = workers[0]["memory_limit"]
+    assert plan == (
+        f"workers: {len(workers)} (threads of this process)\n"
+        f"threads of each: {workers[0]['nthreads']}\n"
+        f"memory of each: {format_bytes(limit) if limit else 'no limit'}\n"
+    )
