@@ -216,7 +216,7 @@ def test_backend_that_fails_to_start_leaves_nothing() -> None:
     ("kwargs", "error", "words"),
     [
         ({"n_workers": "two"}, TypeError, "unsupported operand|not supported|str"),
-        ({"security": 1}, TypeError, ""),
+        ({"security": 1}, TypeError, "security must be a Security object"),
     ],
 )
 def test_the_error_of_a_class_that_has_hardly_begun(
