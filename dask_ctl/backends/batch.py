@@ -150,6 +150,11 @@ def until_gone(system: BatchSystem, job_ids: Iterable[str], timeout: float) -> N
             states |= ask(system, left, max(deadline - time.monotonic(), _FIRST_PAUSE))
 
 
+def waiting(system: BatchSystem, job_ids: Iterable[str], timeout: float) -> str | None:
+    """What a batch system says that jobs wait for, as `summary` does; as of `ask`."""
+    return summary(ask(system, job_ids, timeout))
+
+
 def summary(states: Mapping[str, JobState]) -> str | None:
     """What jobs wait for, in a few words; None if none waits.
 

@@ -28,6 +28,10 @@ class JobQueue(Backend):
     starts_empty = True
     read_by_shell = True
 
+    @property
+    def _system(self) -> batch_systems.BatchSystem | None:
+        return batch_systems.system_of(base.__name__ for base in self.target.__mro__)
+
     def keywords(self, kwargs: Mapping[str, Any]) -> tuple[set[str], bool]:
         """They hand what they do not name to their jobs."""
         job = getattr(self.target, "job_cls", None)
@@ -36,8 +40,8 @@ class JobQueue(Backend):
 
     def doubts(self, kwargs: Mapping[str, Any]) -> list[Problem]:
         """Only Slurm is asked."""
-        system = batch_systems.system_of(base.__name__ for base in self.target.__mro__)
-        return slurm.doubts(kwargs) if system and system.name == "slurm" else []
+        slurms = self._system is not None and self._system.name == "slurm"
+        return slurm.doubts(kwargs) if slurms else []
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """The script of each job, and the command that submits it."""
@@ -72,7 +76,7 @@ class JobQueue(Backend):
     def _noted(self, job_cls: Any, ledger: Ledger | None) -> Any:
         from distributed import Status
 
-        system = batch_systems.system_of(base.__name__ for base in self.target.__mro__)
+        system = self._system
 
         class Job(job_cls):  # type: ignore[misc]
             async def start(self) -> None:
@@ -124,9 +128,8 @@ class JobQueue(Backend):
 
     def waiting_for(self, cluster: Any, timeout: float) -> str | None:
         """What the batch system says of jobs that do not run yet: ``2 pending: Resources``."""
-        system = batch_systems.system_of(base.__name__ for base in self.target.__mro__)
         job_ids = [job.job_id for job in list(cluster.workers.values()) if job.job_id]
-        return batch.summary(batch.ask(system, job_ids, timeout)) if system else None
+        return batch.waiting(self._system, job_ids, timeout) if self._system else None
 
 
 class LocalJobs(JobQueue):

@@ -24,7 +24,7 @@ class _Reporting(click.Group):
         return super().get_command(ctx, _SHORT.get(cmd_name, cmd_name))
 
     def invoke(self, ctx: click.Context) -> Any:
-        from dask_ctl.exceptions import DaskCtlWarning, explained
+        from dask_ctl.exceptions import DaskCtlWarning
 
         warnings.simplefilter("always", DaskCtlWarning)
         warnings.showwarning = _warned(warnings.showwarning)
@@ -33,9 +33,10 @@ class _Reporting(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            if explained(error) is None or ctx.params.get("debug"):
+            code = printing.failure(error, debug=ctx.params.get("debug"))
+            if code is None:
                 raise
-            sys.exit(printing.failure(error))
+            sys.exit(code)
 
 
 def _warned(otherwise: Callable[..., None]) -> Callable[..., None]:

@@ -23,19 +23,23 @@ from dask_ctl.cli.options import (
 )
 
 _name = click.argument("name", shell_complete=complete_cluster)
+
+
+def _or_the_only_one(ctx: click.Context, _: Any, name: str | None) -> str | None:
+    from dask_ctl import lifecycle
+
+    if name or ctx.resilient_parsing:  # a completion does not fail for want of a name
+        return name
+    return lifecycle.only_cluster()
+
+
 _only = click.argument(
     "name",
     metavar="[NAME]",
     required=False,
     shell_complete=complete_cluster,
-    callback=lambda ctx, _, name: name or _only_one(ctx),
+    callback=_or_the_only_one,
 )
-
-
-def _only_one(ctx: click.Context) -> str | None:
-    from dask_ctl import lifecycle
-
-    return None if ctx.resilient_parsing else lifecycle.only_cluster()  # completion asks nobody
 
 
 def _timeout(default: float | None, help_: str) -> Callable[[Command], Command]:
@@ -89,7 +93,6 @@ def create(
 def _ending() -> Iterator[None]:
     """End the process where the body exits or fails, whatever threads and streams do then."""
     from dask_ctl.backends.ending import end_process
-    from dask_ctl.exceptions import explained
 
     context = click.get_current_context().parent
     try:
@@ -97,9 +100,10 @@ def _ending() -> Iterator[None]:
     except SystemExit as ending:
         end_process(int(ending.code or 0))
     except Exception as error:
-        if explained(error) is None or (context and context.params.get("debug")):
+        code = printing.failure(error, debug=context and context.params.get("debug"))
+        if code is None:
             raise
-        end_process(printing.failure(error))
+        end_process(code)
 
 
 @contextmanager
@@ -256,7 +260,6 @@ def adapt(
 def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: float) -> None:
     """End the clusters NAME..., and wait until nothing is left of them."""
     from dask_ctl import lifecycle
-    from dask_ctl.exceptions import explained
 
     if bool(names) == everything:
         raise click.UsageError("give the names of clusters, or --all")
@@ -272,9 +275,10 @@ def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: floa
             with printing.progress(f"deleting {name}"):
                 lifecycle.delete_cluster(name, timeout=timeout)
         except Exception as error:
-            if len(names) == 1 or explained(error) is None:
+            code = None if len(names) == 1 else printing.failure(error)
+            if code is None:
                 raise
-            codes.append(printing.failure(error))
+            codes.append(code)
         else:
             click.echo(f"Deleted {name}.", err=True)
     sys.exit(codes[0] if codes else 0)

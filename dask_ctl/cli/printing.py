@@ -35,10 +35,16 @@ def note(waiting: str) -> None:
     click.echo(f"waiting for workers: {waiting}", err=True)
 
 
-def failure(error: BaseException) -> int:
-    """Print an error in one line, and give the exit code that it means."""
+def failure(error: BaseException, *, debug: object = False) -> int | None:
+    """Print an error in one line, and give the exit code that it means.
+
+    None, and nothing is printed, where its traceback is to be seen: it is not explained, or that
+    was asked for.
+    """
     from dask_ctl.exceptions import exit_code_of, explained
 
+    if debug or explained(error) is None:
+        return None
     click.echo(f"Error: {explained(error)}", err=True)
     return exit_code_of(error)
 

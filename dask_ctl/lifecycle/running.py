@@ -109,12 +109,8 @@ def stop_adapting(name: str, asynchronous: bool = False, *, timeout: float | Non
 
     Parameters
     ----------
-    name : str
-        As of `get_cluster`.
-    asynchronous : bool
-        Whether to return an awaitable.
-    timeout : float, optional
-        How long it may take until the cluster is told, in seconds.
+    name, asynchronous, timeout
+        As of `scale_cluster`.
 
     Returns
     -------

@@ -105,15 +105,7 @@ async def find(name: str) -> Live:
 
 
 def only() -> str:
-    """The name of the one cluster of the command line: what others made is not meant unsaid.
-
-    Raises
-    ------
-    NoSuchClusterError
-        If there is none.
-    InvalidSpecError
-        If there are several.
-    """
+    """The name of the one cluster of the command line: what others made is not meant unsaid."""
     names = records.names()
     if not names:
         raise NoSuchClusterError(
@@ -147,5 +139,6 @@ def _none_called(
     hint = did_you_mean(name, known)
     there = f"there are: {_some(known)}" if known else "there are none"
     failed = "a discovery method failed, see: dask cluster list" if problems else None
-    called = f"there is no cluster {name!r}" if name else "there is no cluster"
-    return NoSuchClusterError(called, remedy="; ".join(filter(None, (hint, there, failed))))
+    return NoSuchClusterError(
+        f"there is no cluster {name!r}", remedy="; ".join(filter(None, (hint, there, failed)))
+    )

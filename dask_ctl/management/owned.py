@@ -82,9 +82,7 @@ class Owned(Live):
             record = records.read(self.name)  # a job may have been submitted just now
             if record.system is not None:
                 system = batch_systems.SYSTEMS[record.system]
-                return batch.summary(
-                    await asyncio.to_thread(batch.ask, system, record.jobs, timeout)
-                )
+                return await asyncio.to_thread(batch.waiting, system, record.jobs, timeout)
         return None
 
     def last_error(self) -> str | None:

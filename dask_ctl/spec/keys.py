@@ -114,12 +114,18 @@ def argument_name(name: str) -> str:
     return plain if plain.isidentifier() else name
 
 
-def keyword_names(key: str, part: Located) -> Located:
-    """Check the names of keyword arguments, and bring them into one spelling."""
+def _mapping(key: str, part: Located) -> Located:
+    """What must be a mapping; null is an empty one, which takes the place of those below it."""
     if part.value is None:
         return replace(part, value={}, whole=True)
     if not isinstance(part.value, dict):
         raise wrong((key,), part.origin, f"must be a mapping, not {kind(part.value)}")
+    return part
+
+
+def keyword_names(key: str, part: Located) -> Located:
+    """Check the names of keyword arguments, and bring them into one spelling."""
+    part = _mapping(key, part)
     named: dict[str, Located] = {}
     for name, value in part.value.items():
         path = (key, str(name))
@@ -192,10 +198,7 @@ def _check_scale(key: str, part: Located) -> Located:
 
 
 def _check_env(key: str, part: Located) -> Located:
-    if part.value is None:
-        return replace(part, value={}, whole=True)
-    if not isinstance(part.value, dict):
-        raise wrong((key,), part.origin, f"must be a mapping, not {kind(part.value)}")
+    part = _mapping(key, part)
     texts: dict[str, Located] = {}
     for name, each in part.value.items():
         path = (key, str(name))
@@ -218,10 +221,7 @@ def _text(path: KeyPath, part: Located) -> Located:
 
 
 def _check_config(key: str, part: Located) -> Located:
-    if part.value is None:
-        return replace(part, value={}, whole=True)
-    if not isinstance(part.value, dict):
-        raise wrong((key,), part.origin, f"must be a mapping, not {kind(part.value)}")
+    part = _mapping(key, part)
     tree = replace(part, value={})
     for name, each in part.value.items():
         if not isinstance(name, str) or not all(parts := name.split(".")):
