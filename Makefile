@@ -53,7 +53,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.test
-	$(BIN)/mypy
+	for platform in linux darwin win32; do $(BIN)/mypy --platform $$platform || exit 1; done
 
 imports: $(VENV)/.test
 	$(BIN)/lint-imports

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 
+from dask_ctl import _platform
 from dask_ctl.backends.batch_systems import BatchSystem, JobState, State
 from dask_ctl.exceptions import BackendError
 
@@ -203,8 +203,7 @@ def run(command: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
         try:
             stdout, stderr = process.communicate(timeout=max(timeout, 0))
         except BaseException as error:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _platform.end_tree(process.pid, 0)
             if not isinstance(error, subprocess.TimeoutExpired):
                 raise
             stdout = stderr = ""

@@ -12,6 +12,7 @@ from dask_ctl.hosts.record import Record
 
 MAX_LINE: Final = 2**16
 TIMEOUT: Final = 30.0  # seconds
+LOOPBACK: Final = ("127.0.0.1", "::1")  # the second where there is no IPv4
 
 
 def call(record: Record, verb: str, *, deadline: float | None = None, **arguments: Any) -> Any:
@@ -47,7 +48,7 @@ def call(record: Record, verb: str, *, deadline: float | None = None, **argument
     timeout = TIMEOUT if deadline is None else max(0.1, deadline - time.monotonic())
     asked = json.dumps({"secret": host.secret, "verb": verb, "arguments": arguments})
     try:
-        with socket.create_connection(("127.0.0.1", host.port), timeout=timeout) as connection:
+        with _connected(host.port, timeout) as connection:
             connection.sendall(asked.encode() + b"\n")
             with connection.makefile("rb") as answers:
                 answer = json.loads(answers.readline(MAX_LINE))
@@ -61,3 +62,15 @@ def call(record: Record, verb: str, *, deadline: float | None = None, **argument
             f"the host of cluster {record.name!r}: {answer['error']}", remedy=f"see {record.log}"
         )
     return answer["result"]
+
+
+def _connected(port: int, timeout: float) -> socket.socket:
+    refused = []
+    for address in LOOPBACK:
+        try:
+            return socket.create_connection((address, port), timeout=timeout)
+        except OSError as error:
+            refused.append(error)
+            if isinstance(error, TimeoutError):
+                break
+    raise refused[0]

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -132,10 +133,23 @@ class Record:
 
 
 def folder() -> Path:
-    """Where the records are; it need not exist."""
+    """Where the records are; it need not exist.
+
+    Raises
+    ------
+    BackendError
+        If this user has no folder: no HOME, and no entry among the users of this system.
+    """
     import platformdirs
 
-    return platformdirs.user_state_path("dask-ctl") / "clusters"
+    with suppress(RuntimeError, KeyError):
+        path = platformdirs.user_state_path("dask-ctl") / "clusters"
+        if path.is_absolute():  # before platformdirs 4.10 it is one of a folder called '~'
+            return path
+    raise BackendError(
+        "this user has no home folder, where clusters of the command line are recorded",
+        remedy="set HOME or XDG_STATE_HOME to a folder of yours",
+    )
 
 
 def is_name(name: str) -> bool:

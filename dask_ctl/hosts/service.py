@@ -18,7 +18,7 @@ from dask_ctl import _platform, _private
 from dask_ctl.backends import Backend
 from dask_ctl.creation.arguments import adapt_misfits
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, reason
-from dask_ctl.hosts.client import MAX_LINE
+from dask_ctl.hosts.client import LOOPBACK, MAX_LINE
 
 if TYPE_CHECKING:
     from dask_ctl.hosts.owner import Owner
@@ -54,7 +54,7 @@ class Service:
         loop = asyncio.get_running_loop()
         for signalnum in (*_platform.ending_signals(), signal.SIGINT):
             signal.signal(signalnum, lambda *_: loop.call_soon_threadsafe(self.stop.set))
-        server = await asyncio.start_server(self._answer, "127.0.0.1", 0, limit=MAX_LINE)
+        server = await self._listening()
         host = self.owner.record.host
         assert host is not None  # noqa: S101 -- it is this process
         port = server.sockets[0].getsockname()[1]
@@ -65,6 +65,15 @@ class Service:
         await self.stop.wait()
         looking.cancel()
         server.close()
+
+    async def _listening(self) -> asyncio.Server:
+        refused = []
+        for address in LOOPBACK:
+            try:
+                return await asyncio.start_server(self._answer, address, 0, limit=MAX_LINE)
+            except OSError as error:
+                refused.append(error)
+        raise refused[0]
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = await self._asked(reader)

@@ -19,7 +19,6 @@ from dask_ctl.hosts.record import (
     Record,
     check_name,
     folder,
-    is_name,
     lock_of,
     path_of,
     text_of,
@@ -142,7 +141,7 @@ def names() -> list[str]:
     """The names of all records."""
     try:
         found = os.listdir(folder())
-    except OSError:
+    except (OSError, BackendError):  # none yet, or no place for any
         return []
     suffix = ".json"
     return sorted(name.removesuffix(suffix) for name in found if name.endswith(suffix))
@@ -150,7 +149,7 @@ def names() -> list[str]:
 
 def exists(name: str) -> bool:
     """Whether there is a record of a name, whatever it holds."""
-    return is_name(name) and os.path.lexists(path_of(name))
+    return name in names()
 
 
 def read(name: str) -> Record:
@@ -232,9 +231,10 @@ def last_error(log: Path) -> str | None:
 
 def _refuse_others(path: Path, status: os.stat_result) -> None:
     """Believe nothing that somebody else may have written."""
-    if _platform.user_id() not in (None, status.st_uid) or (
-        os.name == "posix" and not stat.S_ISDIR(status.st_mode) and status.st_mode & _OTHERS
-    ):
+    user = _platform.user_id()
+    if user is None:
+        return
+    if user != status.st_uid or (not stat.S_ISDIR(status.st_mode) and status.st_mode & _OTHERS):
         raise BackendError(
             "belongs to another user or may be written by one, and is not believed",
             remedy="set XDG_STATE_HOME to a folder of yours",

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
+from dask_ctl import _platform
 from dask_ctl.exceptions import InvalidSpecError
 
 _MAX_LINKS: Final = 40  # as Linux has it
@@ -31,9 +32,10 @@ _USER, _MASK, _WRITE = 0x02, 0x10, 0x02
 
 def owners() -> frozenset[int]:
     """The user ids that are trusted: this user's, root's, that of the running script's owner."""
-    if os.name != "posix":
+    user = _platform.user_id()
+    if user is None:
         return frozenset()
-    trusted = {os.getuid(), 0}
+    trusted = {user, 0}
     script = getattr(sys.modules.get("__main__"), "__file__", None)
     with suppress(OSError, TypeError):
         trusted.add(os.stat(script).st_uid)  # type: ignore[arg-type]
@@ -59,7 +61,7 @@ def distrust(path: Path, trusted: frozenset[int], descriptor: int | None = None)
     descriptor : int, optional
         The file as it was opened, which is what is then read.
     """
-    if os.name != "posix":
+    if _platform.user_id() is None:
         return None
     here = path
     for _ in range(_MAX_LINKS):
@@ -170,9 +172,11 @@ def _others_write(file: int | Path, status: os.stat_result, trusted: frozenset[i
     """Whether everybody, or a named user who is not trusted, may write."""
     if status.st_mode & stat.S_IWOTH:
         return True
+    if not hasattr(os, "getxattr"):  # only Linux keeps its lists there
+        return False
     try:
         acl = os.getxattr(file, _ACL)
-    except (OSError, AttributeError):  # none, or none on this file system
+    except OSError:  # none, or none on this file system
         return False
     entries = list(_ENTRY.iter_unpack(acl[4:])) if len(acl) % _ENTRY.size == 4 else []  # noqa: PLR2004
     mask = next((allowed for tag, allowed, _ in entries if tag == _MASK), _WRITE)

@@ -49,6 +49,8 @@ def write_words(key: str, words: Sequence[str]) -> Path:
     by_hand = f"write it by hand: {NAMESPACE}: {{{key}: [{', '.join(words)}]}}"
     if folder.is_file():  # DASK_CONFIG may name one
         raise InvalidSpecError("is a file of yours", remedy=by_hand, origin=folder)
+    if folder.parts[0].startswith("~"):  # dask leaves it so where it does not know the home
+        raise InvalidSpecError("this user has no home folder", remedy=by_hand, origin=folder)
     path = folder / NAME
     text = _HEADER + yaml.safe_dump({NAMESPACE: {**_ours(path, by_hand), key: list(words)}})
     try:
