@@ -174,7 +174,7 @@ class Scripts:
         """Start a command in a process group of its own, as a shell does in a terminal."""
         return subprocess.Popen(
             [*map(str, command)],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.tmp)},
+            env={"PYTHONPATH": str(ROOT), **os.environ, "TMPDIR": str(self.tmp)},
             cwd=self.cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -1,0 +1,79 @@
+"""A simulation of Windows: our modules find only what there is of the system there.
+
+Locks (``msvcrt``) and flags of creation are Windows' own, and not tried here; nor is what lies
+below us. The workflow of public CI runs on Windows itself.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from tests.backends.scripts import ANSWER, SCRIPT, SPEC, USE, Scripts, listed, ok
+from tests.conftest import ROOT
+
+FOLDER = ROOT / "tests" / "windows"
+
+
+@pytest.fixture
+def windows(scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> Scripts:
+    """Scripts all of whose processes, and those that they start, see no more than that."""
+    (scripts.cwd / "dask-cluster.yaml").write_text(SPEC)
+    monkeypatch.setenv("PYTHONPATH", f"{FOLDER}:{ROOT}")
+    return scripts
+
+
+def test_it_is_simulated(windows: Scripts) -> None:
+    """Names are missing for our modules, and for nobody else."""
+    program = windows.cwd / "program.py"
+    program.write_text(
+        "import os, signal, psutil\n"
+        "from dask_ctl import _platform\n"
+        "print(_platform.user_id(), _platform.boot(), _platform.network_of(os.getpid()))\n"
+        "print([each.name for each in _platform.ending_signals()])\n"
+        "print(_platform.owned_by_user(psutil.Process()), os.getuid(), signal.SIGKILL)\n"
+    )
+    lines = ok(windows.python(program)).splitlines()
+    assert lines[:2] == ["None None None", "['SIGTERM']"]
+    assert lines[2].startswith("True ")
+
+
+def test_a_script(windows: Scripts) -> None:
+    """It runs unguarded, with processes."""
+    run = windows.python(SCRIPT)
+    assert (ok(run), run.stderr) == (ANSWER, "")
+
+
+def test_from_creation_to_deletion(windows: Scripts) -> None:
+    """Every verb does its work on a cluster that another process created."""
+    assert ok(windows.dask_cluster("create", "--name", "a", "--wait", "1")) == "a\n"
+    (row,) = listed(windows)
+    assert (row["name"], row["status"], row["workers"]) == ("a", "running", 1)
+    ok(windows.dask_cluster("scale", "a", "2"))
+    assert json.loads(ok(windows.dask_cluster("show", "a", "-o", "json")))["workers"] == 2
+    found = json.loads(ok(windows.dask_cluster("list", "schedulers", "-o", "json")))
+    assert row["address"] in {each["address"] for each in found}
+    (windows.cwd / "snippet.py").write_text(ok(windows.dask_cluster("snippet", "a")) + USE)
+    assert ok(windows.python("snippet.py")) == "3\n"
+    ok(windows.dask_cluster("logs", "a"))
+    ok(windows.dask_cluster("delete", "--yes", "a"))
+    assert listed(windows) == []
+
+
+def test_a_command_that_is_run(windows: Scripts) -> None:
+    """It finds the cluster, and its exit code is handed on."""
+    program = windows.cwd / "program.py"
+    program.write_text(
+        "import sys\nfrom distributed import Client\n"
+        "print(Client().submit(sum, [1, 2]).result())\nsys.exit(3)\n"
+    )
+    run = windows.dask_cluster("run", "--", sys.executable, str(program))
+    assert (run.returncode, run.stdout) == (3, "3\n"), run.stderr
+
+
+@pytest.mark.parametrize("command", [["spec", "show"], ["spec", "check"], ["spec", "list"]])
+def test_questions(windows: Scripts, command: list[str]) -> None:
+    """They are answered as elsewhere."""
+    ok(windows.dask_cluster(*command))
