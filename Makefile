@@ -41,12 +41,13 @@ test-floor: $(FLOOR_VENV)/.test-$(FLOOR)
 	$(FLOOR_VENV)/$(SCRIPTS)/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_DASK)) \
 		--ignore-glob='*notebook*' $(PYTEST_ARGS)
 
-# What needs no service, on another Python: make test-python PY=3.13
+# What needs no service and no hours, on another Python: make test-python PY=3.13
 PY ?= 3.14
 PY_VENV := .venv-$(PY)
-NEEDS_SERVICES := backends benchmarks consumers faults test_packaging.py
+PYTHON_TESTS ?= tests
+NEEDS_SERVICES := backends benchmarks consumers faults test_packaging.py spec/test_properties.py
 test-python: $(PY_VENV)/.test
-	$(PY_VENV)/$(SCRIPTS)/python -m pytest tests $(addprefix --ignore=tests/,$(NEEDS_SERVICES)) $(PYTEST_ARGS)
+	$(PY_VENV)/$(SCRIPTS)/python -m pytest $(PYTHON_TESTS) $(addprefix --ignore=tests/,$(NEEDS_SERVICES)) $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

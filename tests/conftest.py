@@ -49,6 +49,11 @@ _CLOSING = re.compile(
     r"|Future exception was never retrieved\nfuture: .*TimeoutError\('Timeout'\).*\n"
     rf"(?:{_TRACEBACKS}|TimeoutError: Timeout\n)"
 )
+# What it says of a machine on which something else runs, or that has no default route.
+_MACHINE = re.compile(
+    r".*: UserWarning: Port 8787 is already in use\.\n.*\n.*\n  warnings\.warn\(\n"
+    r"|.*: RuntimeWarning: Couldn't detect a suitable IP address .*\n  warnings\.warn\(\n"
+)
 
 
 def own_words(stderr: str) -> str:
@@ -58,7 +63,7 @@ def own_words(stderr: str) -> str:
     C library aborts the process. That happens to about one process in a hundred, after its
     work, under any cluster. About as often distributed is surprised by its own closing.
     """
-    return _CLOSING.sub("", stderr.replace(ABORTED, ""))
+    return _MACHINE.sub("", _CLOSING.sub("", stderr.replace(ABORTED, "")))
 
 
 def aborted(returncode: int, stderr: str) -> bool:

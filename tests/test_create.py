@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -131,6 +132,53 @@ def test_guarded_script_with_multiprocessing(python: Python, isolated: Path) -> 
     lines = done.stdout.splitlines()
     assert "imported __mp_main__" in lines
     assert "[4, 9]" in lines
+
+
+UNGUARDED = """
+import multiprocessing, os, signal, sys
+import dask_ctl
+
+def square(x):
+    return x * x
+
+cluster = dask_ctl.create_cluster(local_fallback=True)
+process = multiprocessing.get_context(sys.argv[1]).Process(target=square, args=[2])
+process.start()
+process.join(60)
+print("exit code", process.exitcode)
+cluster.close()
+"""
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_unguarded_script_with_multiprocessing(python: Python, isolated: Path, method: str) -> None:
+    """Only the cluster's processes need no guard; Python says what it always says of others."""
+    (isolated / "dask-cluster.yaml").write_text(PROCESSES.replace("n_workers: 2", "n_workers: 1"))
+    (isolated / "unguarded.py").write_text(UNGUARDED)
+    done = python("unguarded.py", method)
+    assert ("exit code 0" in done.stdout) is (method == "fork"), done.stderr
+    assert ("freeze_support" in done.stderr) is (method != "fork"), done.stderr
+
+
+FORKS = """
+import os, signal
+import dask_ctl
+
+cluster = dask_ctl.create_cluster(local_fallback=True)
+assert callable(signal.getsignal(signal.SIGTERM))
+if os.fork() == 0:
+    os._exit(signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL)
+print(os.waitstatus_to_exitcode(os.wait()[1]), callable(signal.getsignal(signal.SIGTERM)))
+cluster.close()
+"""
+
+
+@pytest.mark.skipif("not hasattr(__import__('os'), 'fork')")
+def test_a_fork_ends_by_its_signals(python: Python, isolated: Path) -> None:
+    """The cluster is not its own, so it is ended as it would be without one."""
+    (isolated / "dask-cluster.yaml").write_text(PROCESSES)
+    (isolated / "forks.py").write_text(FORKS)
+    assert python("forks.py").stdout == "0 True\n"
 
 
 @pytest.mark.parametrize(

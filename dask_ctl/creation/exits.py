@@ -15,7 +15,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 from dask_ctl import _platform, _private
@@ -69,9 +69,27 @@ def _heed_signals() -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return
+    _leave_forks_alone()
     for signalnum in _platform.ending_signals():
         if signal.getsignal(signalnum) is signal.SIG_DFL:
             signal.signal(signalnum, partial(_end_by, os.getpid()))
+
+
+@cache
+def _leave_forks_alone() -> None:
+    """Have a fork end by these signals at once, as it would without us.
+
+    A lock that another thread held as it forked stays locked in it, where no handler may run again.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_heed_no_more)
+
+
+def _heed_no_more() -> None:
+    for signalnum in _platform.ending_signals():
+        handler = signal.getsignal(signalnum)
+        if isinstance(handler, partial) and handler.func is _end_by:
+            signal.signal(signalnum, signal.SIG_DFL)
 
 
 def _end_by(pid: int, signalnum: int, _: object) -> None:

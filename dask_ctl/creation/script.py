@@ -4,18 +4,20 @@
 its cluster without ``if __name__ == "__main__":`` each worker would create a cluster of its
 own, and so dies. It needs nothing of the script: cloudpickle sends what `__main__` defines by
 value. Python itself leaves the main file alone where the main module's spec is named
-``__main__``, as for ``python -m package``, so an unguarded script gets such a spec.
+``__main__``, as for ``python -m package``, so an unguarded script gets such a spec: as far as
+`distributed` asks. A process that the script itself starts fares as it does without us.
 """
 
 from __future__ import annotations
 
 import ast
+import inspect
 import multiprocessing
 import sys
 from collections.abc import Mapping
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from dask_ctl.backends import Backend
@@ -42,7 +44,28 @@ def leave_unguarded_script_alone(room: Backend, kwargs: Mapping[str, Any]) -> No
     if main is None or multiprocessing.parent_process() is not None:
         return
     if getattr(main, "__spec__", None) is None and _is_unguarded(main):
-        main.__spec__ = ModuleSpec("__main__", None, origin=main.__file__)
+        main.__spec__ = _Spec("__main__", None, origin=main.__file__)
+
+
+class _Spec(ModuleSpec):
+    """One that has no name for whoever starts a process that is not distributed's."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "name" and _prepares_process(inspect.currentframe()):
+            return None
+        return super().__getattribute__(name)
+
+
+def _prepares_process(frame: FrameType | None) -> bool:
+    """Whether multiprocessing (or loky) is about to start a process for others."""
+    asker = None if frame is None else frame.f_back
+    if asker is None or asker.f_code.co_name != "get_preparation_data":
+        return False
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith("distributed."):
+            return False
+        frame = frame.f_back
+    return True
 
 
 def _is_unguarded(main: ModuleType) -> bool:

@@ -6,6 +6,7 @@ or the environment.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,6 +17,9 @@ OWN = (
     "parameter 'asynchronous' or its return annotation"
 )
 OTHER = "rename it, or name the spec that is meant: create_cluster('my-spec.yaml')"
+NO_MONTH = (
+    "month must be in 1..12, not 13" if sys.version_info >= (3, 14) else "month must be in 1..12"
+)
 KNOWN = "known: version, module, class, args, kwargs, scale, adapt, env, config"
 
 
@@ -92,7 +96,7 @@ BAD_SPECS = [
     BadSpec(
         "impossible date",
         GOOD + "args: [2026-13-45]\n",
-        "FILE:4: args.0: not a valid value: month must be in 1..12; mend the file",
+        f"FILE:4: args.0: not a valid value: {NO_MONTH}; mend the file",
     ),
     BadSpec(
         "impossible boolean",
