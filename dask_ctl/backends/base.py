@@ -84,6 +84,8 @@ class Backend:
         Whether a shell reads the arguments, so that it expands ``$NAME`` and ``~`` in them.
     inherits_config : bool
         Whether the class itself hands the configuration of the calling process on.
+    makes_credentials : bool
+        Whether ``security=True`` gives a cluster TLS with credentials of its own.
     variables_remedy : str
         What to do where `with_variables` knows no way.
     """
@@ -105,6 +107,7 @@ class Backend:
     by_address: ClassVar[bool] = False
     read_by_shell: ClassVar[bool] = False
     inherits_config: ClassVar[bool] = False
+    makes_credentials: ClassVar[bool] = False
     variables_remedy: ClassVar[str] = "see the documentation of its class"
 
     def __init__(self, target: Any) -> None:
@@ -191,13 +194,7 @@ class Backend:
         return dict(options)
 
     def settle(self, cluster: Any) -> Any:
-        """Wait until all that was asked for can be named, and so be ended.
-
-        Returns
-        -------
-        waiting : awaitable or None
-            Inside a running loop, what to await.
-        """
+        """Wait until all that was asked for can be named; in a running loop, give what to await."""
 
     def waiting_for(self, cluster: Any, timeout: float) -> str | None:
         """What workers that were asked for wait for, in a few words; None if that is not known.

@@ -26,6 +26,7 @@ class JobQueue(Backend):
     templates: ClassVar[tuple[str, ...]] = ("slurm", "sge", "pbs", "lsf", "oar", "moab", "htcondor")
     by_command = True
     starts_empty = True
+    makes_credentials = True
     read_by_shell = True
 
     @property

@@ -19,6 +19,7 @@ class Local(Backend):
 
     classes = ("distributed.deploy.local.LocalCluster",)
     templates = ("local",)
+    makes_credentials = True
     inherits_config = True  # a nanny hands on what is in force here
     variables_remedy = "only workers that are processes have variables of their own"
 

@@ -39,11 +39,12 @@ class Runner(Backend):
     def calling(
         self, kwargs: Mapping[str, Any], *, asynchronous: bool
     ) -> AbstractContextManager[dict[str, Any]]:
-        """Let the ranks of scheduler and workers end their process with exit code 0.
+        """Let the ranks of scheduler and workers end their process in order.
 
-        ``BaseRunner`` ends them with SIGINT, which by default is a ``KeyboardInterrupt``.
+        ``BaseRunner`` ends them with SIGINT, which by default is a ``KeyboardInterrupt``. A batch
+        system ends them with SIGTERM, which by default leaves the scheduler file.
         """
-        return _ranks_end_quietly()
+        return _ranks_end_in_order()
 
     def before_close(self, cluster: Any) -> None:
         """Have all workers join and leave, in that order.
@@ -99,19 +100,21 @@ def _only_clients_left(dask_scheduler: Any) -> bool:
 
 
 @contextmanager
-def _ranks_end_quietly() -> Iterator[dict[str, Any]]:
+def _ranks_end_in_order() -> Iterator[dict[str, Any]]:
     if threading.current_thread() is not threading.main_thread():
         yield {}
         return
-    before = signal.signal(signal.SIGINT, _end)
+    before = {number: signal.signal(number, _end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield {}
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _end(*_: object) -> NoReturn:
-    end_process(0)
+def _end(signalnum: int, _: object) -> NoReturn:
+    """End the process, and what is to be done at its end: a scheduler removes its file."""
+    end_process(0 if signalnum == signal.SIGINT else 128 + signalnum)
 
 
 ROOMS = (Runner, SlurmRunner)

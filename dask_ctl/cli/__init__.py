@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from dask_ctl.cli import clusters, discovery, printing, spec
+from dask_ctl.cli import clusters, creating, discovery, printing, spec
 
 _SHORT = {"ls": "list", "rm": "delete"}  # as of shells and other tools
 
@@ -67,5 +67,5 @@ def version() -> None:
     click.echo(installed("dask-ctl"))
 
 
-for _command in (*clusters.COMMANDS, spec.group, discovery.group):
+for _command in (*creating.COMMANDS, *clusters.COMMANDS, spec.group, discovery.group):
     cluster.add_command(_command)

@@ -1,25 +1,20 @@
-"""``dask cluster create``, ``run``, ``list``, and what else is done to running clusters."""
+"""``dask cluster list``, and what else is done to running clusters."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import click
 
 from dask_ctl.cli import printing
 from dask_ctl.cli.options import (
-    Command,
-    Duration,
     complete_cluster,
     complete_method,
     output_option,
-    resolved_from,
-    with_spec,
+    timeout_option,
 )
 
 _name = click.argument("name", shell_complete=complete_cluster)
@@ -40,119 +35,6 @@ _only = click.argument(
     shell_complete=complete_cluster,
     callback=_or_the_only_one,
 )
-
-
-def _timeout(default: float | None, help_: str) -> Callable[[Command], Command]:
-    return click.option(
-        "--timeout",
-        type=Duration(),
-        default=default,
-        metavar="TIME",
-        show_default=default is not None,
-        help=help_,
-    )
-
-
-@click.command()
-@with_spec
-@click.option("--name", help="What to call the cluster.  [default: its class and a number]")
-@click.option("--wait", type=click.IntRange(min=1), metavar="N", help="Wait for N workers too.")
-@click.option("--no-wait", is_flag=True, help="Do not even wait for the scheduler.")
-@_timeout(None, "Give up after so long, and leave nothing.")
-def create(
-    *, name: str | None, wait: int | None, no_wait: bool, timeout: float | None, **spec: Any
-) -> None:
-    """Create a cluster that lives on, and print its name.
-
-    SPEC is a path or a name; without it, what is configured.
-    """
-    if wait and no_wait:
-        raise click.UsageError("--wait and --no-wait exclude each other")
-    from dask_ctl import lifecycle
-    from dask_ctl.exceptions import BackendError
-
-    resolved = resolved_from(**spec)
-    what = f"creating {resolved.spec.target} from {resolved.origin}"
-    workers = None if no_wait else wait or 0
-    with _ending():
-        with _undone(), printing.progress(what) as told:
-            name = lifecycle.launch_cluster(
-                resolved, name, wait=workers, timeout=timeout, told=told, noted=printing.note
-            )
-        try:
-            click.echo(name)
-        except OSError as error:  # a full disk, a closed pipe: nobody has learnt the name
-            lifecycle.delete_cluster(name)
-            raise BackendError(
-                f"the name of the cluster cannot be printed: {error.strerror}",
-                remedy=f"{name!r} was deleted again; create it with another standard output",
-            ) from None
-
-
-@contextmanager
-def _ending() -> Iterator[None]:
-    """End the process where the body exits or fails, whatever threads and streams do then."""
-    from dask_ctl.backends.ending import end_process
-
-    context = click.get_current_context().parent
-    try:
-        yield
-    except SystemExit as ending:
-        end_process(int(ending.code or 0))
-    except Exception as error:
-        code = printing.failure(error, debug=context and context.params.get("debug"))
-        if code is None:
-            raise
-        end_process(code)
-
-
-@contextmanager
-def _undone() -> Iterator[None]:
-    """Undo the body also at SIGTERM and SIGHUP, and end as these would have ended the process."""
-    from dask_ctl.creation.interrupts import undone_by_signals
-
-    with undone_by_signals() as received:
-        try:
-            yield
-        except KeyboardInterrupt:
-            if not received:
-                raise
-            click.echo("Aborted!", err=True)
-            sys.exit(128 + received[0])
-
-
-class _BeforeCommand(click.Command):
-    """A command whose arguments end at ``--``: what follows is another command."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        end = args.index("--") if "--" in args else len(args)
-        rest = super().parse_args(ctx, args[:end])
-        ctx.params["command"] = args[end + 1 :]
-        return rest
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return [*super().collect_usage_pieces(ctx), "-- COMMAND..."]
-
-
-@click.command(cls=_BeforeCommand)
-@with_spec
-@click.option("--name", help="Use the running cluster NAME, and leave it running.")
-def run(*, name: str | None, command: list[str], **spec: Any) -> None:
-    """Run COMMAND with a cluster that Client() in it finds.
-
-    The cluster is created for it, and closed when it ends.
-    """
-    if not command:
-        raise click.UsageError("name a COMMAND after '--': dask cluster run -- python script.py")
-    if name is not None and (spec["spec"] or spec["file"] or spec["settings"]):
-        raise click.UsageError("--name takes a running cluster as it is; leave out the spec")
-    from dask_ctl import lifecycle
-
-    resolved = None if name else resolved_from(**spec)
-    target = resolved and f"creating {resolved.spec.target} from {resolved.origin}"
-    click.echo(target or f"connecting to {name}", err=True)
-    with _ending(), _undone():
-        sys.exit(lifecycle.run_command(command, resolved, name=name))
 
 
 @click.command(name="list")
@@ -203,7 +85,7 @@ def show(*, name: str, output: str) -> None:
 @_name
 @click.argument("n", type=click.IntRange(min=0))
 @click.option("--no-wait", is_flag=True, help="Do not wait until the workers are there.")
-@_timeout(300, "Wait no longer than this.")
+@timeout_option(300, "Wait no longer than this.")
 def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
     """Have the cluster NAME have N workers, from now on."""
     from dask_ctl import lifecycle
@@ -228,7 +110,7 @@ def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
 @click.option("--maximum", type=click.IntRange(min=1))
 @click.option("--off", is_flag=True, help="Adapt no more, and keep the workers that are there.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until the minimum is there.")
-@_timeout(300, "Wait no longer than this.")
+@timeout_option(300, "Wait no longer than this.")
 def adapt(
     *, name: str, minimum: int, maximum: int | None, off: bool, no_wait: bool, timeout: float
 ) -> None:
@@ -256,7 +138,7 @@ def adapt(
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_cluster)
 @click.option("--all", "everything", is_flag=True, help="Every cluster of the command line.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@_timeout(180, "Wait no longer than this for the end of each.")
+@timeout_option(180, "Wait no longer than this for the end of each.")
 def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: float) -> None:
     """End the clusters NAME..., and wait until nothing is left of them."""
     from dask_ctl import lifecycle
@@ -333,7 +215,7 @@ def dashboard(*, name: str) -> None:
     metavar="N",
     help="How many are enough.",
 )
-@_timeout(None, "Wait no longer than this.")
+@timeout_option(None, "Wait no longer than this.")
 def wait(*, name: str, n: int, timeout: float | None) -> None:
     """Wait until the cluster NAME has enough workers."""
     from dask_ctl import lifecycle
@@ -343,5 +225,5 @@ def wait(*, name: str, n: int, timeout: float | None) -> None:
 
 
 COMMANDS: Final = (
-    create, run, list_, show, wait, scale, adapt, delete, snippet, logs, dashboard,
+    list_, show, wait, scale, adapt, delete, snippet, logs, dashboard,
 )  # fmt: skip

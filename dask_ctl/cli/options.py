@@ -133,3 +133,15 @@ def _complete_spec(_: Any, __: Any, incomplete: str) -> list[Any]:
     except DaskCtlError:
         found = []
     return [*map(CompletionItem, found), CompletionItem(incomplete, type="file")]
+
+
+def timeout_option(default: float | None, help_: str) -> Callable[[Command], Command]:
+    """Give a command ``--timeout``."""
+    return click.option(
+        "--timeout",
+        type=Duration(),
+        default=default,
+        metavar="TIME",
+        show_default=default is not None,
+        help=help_,
+    )

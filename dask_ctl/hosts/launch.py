@@ -17,9 +17,11 @@ from contextlib import suppress
 from typing import Any, Final, Literal
 
 from dask_ctl import _async, _platform
+from dask_ctl.backends import room_of
+from dask_ctl.creation.target import load
 from dask_ctl.exceptions import BackendError, InvalidSpecError
 from dask_ctl.hosts import store as records
-from dask_ctl.spec.located import Located
+from dask_ctl.spec.located import Located, Origin, Source, locate, merge
 from dask_ctl.spec.resolved import ResolvedSpec
 
 _PATIENCE: Final = 20.0  # seconds, for each of the two signals by which it is stopped
@@ -34,6 +36,28 @@ def name_for(resolved: ResolvedSpec) -> str:
         return given
     class_name = resolved.spec.target.rpartition(".")[2]
     return f"{class_name.lower()}-{secrets.token_hex(2)}"
+
+
+def secured(resolved: ResolvedSpec) -> ResolvedSpec:
+    """The same spec for a cluster with TLS, by credentials that its class makes for it.
+
+    Raises
+    ------
+    InvalidSpecError
+        If its class is not known to make any, and its spec gives none.
+    """
+    if resolved.spec.kwargs.get("security"):
+        return resolved
+    room = room_of(load(resolved.tree))
+    if not room.makes_credentials:
+        raise InvalidSpecError(
+            f"whether {room.name} makes credentials of its own is not known",
+            remedy="leave --secure out, and see its documentation for TLS",
+            origin=resolved.origin,
+            key="class",
+        )
+    asked = Origin(Source.ARGUMENT, "--secure")
+    return ResolvedSpec.of(merge(resolved.tree, locate({"kwargs": {"security": True}}, asked)))
 
 
 class Launch:

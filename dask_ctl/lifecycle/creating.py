@@ -191,6 +191,7 @@ def launch_cluster(
     local_fallback: bool = False,
     wait: int | None = 0,
     timeout: float | None = None,
+    secure: bool = False,
     told: Callable[[int], None] | None = None,
     noted: Callable[[str], None] | None = None,
 ) -> str:
@@ -206,6 +207,8 @@ def launch_cluster(
         For how many workers to wait; None to wait for nothing, not even for the scheduler.
     timeout : float, optional
         When to give up, and leave nothing, in seconds.
+    secure : bool
+        Whether the cluster gets TLS, by credentials that its class makes for it alone.
     told : callable, optional
         Called with the number of workers, when it changes.
     noted : callable, optional
@@ -227,11 +230,13 @@ def launch_cluster(
     """
     from dask_ctl import _async
     from dask_ctl.exceptions import BackendError
-    from dask_ctl.hosts.launch import Launch, name_for
+    from dask_ctl.hosts.launch import Launch, name_for, secured
     from dask_ctl.management import verbs
 
     deadline = None if timeout is None else time.monotonic() + timeout
     resolved = _resolved(spec_path, local_fallback)
+    if secure:
+        resolved = secured(resolved)
     name = name or name_for(resolved)
     launch = Launch(name, resolved.tree, deadline)
     try:

@@ -108,7 +108,7 @@ def mine(shell: Scripts, name: str) -> Path:
 def test_from_creation_to_deletion(shell: Scripts, *, secure: bool) -> None:
     """Every verb does its work on a cluster that another process created."""
     before = datetime.now(UTC).replace(microsecond=0)
-    security = ["--set", "kwargs.security=true"] if secure else []
+    security = ["--secure"] if secure else []
     assert ok(shell.dask_cluster("create", "--name", "a", "--wait", "1", *security)) == "a\n"
     (row,) = listed(shell)
     created = datetime.fromisoformat(row.pop("created"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -128,6 +129,22 @@ def test_however_the_command_ends(shell: Scripts, command: list[str], code: int,
     run = shell.dask_cluster("run", "--", *command)
     assert (run.stdout, run.returncode) == ("", code), run.stderr
     assert run.stderr.splitlines()[-1].startswith(last), run.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["sh", "-c", "true"], "-- sh -c true"),
+        (["hpc", "sh", "a b.sh"], "hpc -- sh 'a b.sh'"),
+        (["--set", "kwargs.n_workers=1", "sh", "x"], "--set kwargs.n_workers=1 -- sh x"),
+    ],
+)
+def test_dashes_that_were_forgotten(shell: Scripts, words: list[str], meant: str) -> None:
+    """It says where they belong, and creates nothing."""
+    run = shell.dask_cluster("run", *words)
+    refused(
+        run, 2, f"'--' is missing before the command; write: dask cluster run {re.escape(meant)}"
+    )
 
 
 def test_a_cluster_that_fails_runs_no_command(shell: Scripts) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 
@@ -10,7 +11,8 @@ from two_nodes import Slurm
 
 from dask_ctl import create_cluster
 from tests.backends.batch import ClusterOfJobs
-from tests.backends.scripts import ANSWER, SCRIPT, SEEN
+from tests.backends.daemons import output
+from tests.backends.scripts import ANSWER, SCRIPT, SEEN, wait_until
 
 
 @pytest.fixture
@@ -115,6 +117,19 @@ def test_runner_of_a_requeued_job_ignores_the_scheduler_file_of_its_first_run(
     )
     run = slurm_runner.run("salloc", "-n", "4", "sh", "-c", job)
     assert (run.stdout, run.returncode) == (ANSWER, 0), run.stderr
+
+
+def test_a_cancelled_runner_leaves_no_scheduler_file(slurm_runner: Slurm) -> None:
+    """``scancel``, and the end of the time limit, end the ranks by SIGTERM."""
+    waits = "from pathlib import Path\nPath('up').touch()\nimport time\ntime.sleep(600)\n"
+    running = slurm_runner.start("srun", "-n", "4", sys.executable, slurm_runner.longer(waits))
+    wait_until((slurm_runner.cwd / "up").exists, "the script waits")
+    files = list(slurm_runner.cwd.glob("scheduler-*.json"))
+    subprocess.run(["scancel", *output("squeue", "-h", "-o", "%A").split()], check=True)
+    running.communicate(timeout=60)
+    (slurm_runner.cwd / "up").unlink()
+    wait_until(lambda: not any(file.exists() for file in files), "its file is gone")
+    assert len(files) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,149 @@
+"""``dask cluster create`` and ``dask cluster run``."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import click
+
+from dask_ctl.cli import printing
+from dask_ctl.cli.options import resolved_from, timeout_option, with_spec
+
+
+@click.command()
+@with_spec
+@click.option("--name", help="What to call the cluster.  [default: its class and a number]")
+@click.option("--wait", type=click.IntRange(min=1), metavar="N", help="Wait for N workers too.")
+@click.option("--no-wait", is_flag=True, help="Do not even wait for the scheduler.")
+@click.option("--secure", is_flag=True, help="Give it TLS, by credentials made for it.")
+@timeout_option(None, "Give up after so long, and leave nothing.")
+def create(
+    *,
+    name: str | None,
+    wait: int | None,
+    no_wait: bool,
+    secure: bool,
+    timeout: float | None,
+    **spec: Any,
+) -> None:
+    """Create a cluster that lives on, and print its name.
+
+    SPEC is a path or a name; without it, what is configured.
+    """
+    if wait and no_wait:
+        raise click.UsageError("--wait and --no-wait exclude each other")
+    from dask_ctl import lifecycle
+    from dask_ctl.exceptions import BackendError
+
+    resolved = resolved_from(**spec)
+    what = f"creating {resolved.spec.target} from {resolved.origin}"
+    workers = None if no_wait else wait or 0
+    with _ending():
+        with _undone(), printing.progress(what) as told:
+            name = lifecycle.launch_cluster(
+                resolved,
+                name,
+                wait=workers,
+                timeout=timeout,
+                secure=secure,
+                told=told,
+                noted=printing.note,
+            )
+        try:
+            click.echo(name)
+        except OSError as error:  # a full disk, a closed pipe: nobody has learnt the name
+            lifecycle.delete_cluster(name)
+            raise BackendError(
+                f"the name of the cluster cannot be printed: {error.strerror}",
+                remedy=f"{name!r} was deleted again; create it with another standard output",
+            ) from None
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """End the process where the body exits or fails, whatever threads and streams do then."""
+    from dask_ctl.backends.ending import end_process
+
+    context = click.get_current_context().parent
+    try:
+        yield
+    except SystemExit as ending:
+        end_process(int(ending.code or 0))
+    except Exception as error:
+        code = printing.failure(error, debug=context and context.params.get("debug"))
+        if code is None:
+            raise
+        end_process(code)
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    """Undo the body also at SIGTERM and SIGHUP, and end as these would have ended the process."""
+    from dask_ctl.creation.interrupts import undone_by_signals
+
+    with undone_by_signals() as received:
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not received:
+                raise
+            click.echo("Aborted!", err=True)
+            sys.exit(128 + received[0])
+
+
+class _BeforeCommand(click.Command):
+    """A command whose arguments end at ``--``: what follows is another command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        command = args[end + 1 :]
+        try:
+            rest = super().parse_args(ctx, args[:end])
+        except click.UsageError as error:
+            raise _forgotten(args, ctx) or error from None
+        if not command and not ctx.resilient_parsing:
+            example = "name a COMMAND after '--': dask cluster run -- python script.py"
+            raise _forgotten(args, ctx) or click.UsageError(example, ctx)
+        ctx.params["command"] = command
+        return rest
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "-- COMMAND..."]
+
+
+def _forgotten(args: list[str], ctx: click.Context) -> click.UsageError | None:
+    """Say where ``--`` belongs, if it was left out before something that is a program."""
+    if "--" in args:
+        return None
+    for at, word in enumerate(args):
+        if shutil.which(word) is not None:
+            meant = shlex.join(["dask", "cluster", "run", *args[:at], "--", *args[at:]])
+            return click.UsageError(f"'--' is missing before the command; write: {meant}", ctx)
+    return None
+
+
+@click.command(cls=_BeforeCommand)
+@with_spec
+@click.option("--name", help="Use the running cluster NAME, and leave it running.")
+def run(*, name: str | None, command: list[str], **spec: Any) -> None:
+    """Run COMMAND with a cluster that Client() in it finds.
+
+    The cluster is created for it, and closed when it ends.
+    """
+    if name is not None and (spec["spec"] or spec["file"] or spec["settings"]):
+        raise click.UsageError("--name takes a running cluster as it is; leave out the spec")
+    from dask_ctl import lifecycle
+
+    resolved = None if name else resolved_from(**spec)
+    target = resolved and f"creating {resolved.spec.target} from {resolved.origin}"
+    click.echo(target or f"connecting to {name}", err=True)
+    with _ending(), _undone():
+        sys.exit(lifecycle.run_command(command, resolved, name=name))
+
+
+COMMANDS: Final = (create, run)
