@@ -128,11 +128,13 @@ def _complete_spec(_: Any, __: Any, incomplete: str) -> list[Any]:
     from dask_ctl import lifecycle
     from dask_ctl.exceptions import DaskCtlError
 
+    before, plus, begun = incomplete.rpartition("+")
     try:
-        found = [each.name for each in lifecycle.list_specs() if each.name.startswith(incomplete)]
+        names = [each.name for each in lifecycle.list_specs() if each.name.startswith(begun)]
     except DaskCtlError:
-        found = []
-    return [*map(CompletionItem, found), CompletionItem(incomplete, type="file")]
+        names = []
+    found = [CompletionItem(f"{before}{plus}{name}") for name in names]
+    return [*found, CompletionItem(incomplete, type="file")]
 
 
 def timeout_option(default: float | None, help_: str) -> Callable[[Command], Command]:

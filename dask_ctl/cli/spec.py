@@ -116,7 +116,12 @@ def list_(*, output: str) -> None:
         click.echo(json.dumps(listed, indent=2))
         return
     rows = [
-        ("*" if e.in_force else "", e.name, e.backend or f"({e.problem})", e.origin.where)
+        (
+            "*" if e.in_force else "",
+            e.name,
+            e.backend or f"({e.problem or 'partial'})",
+            e.origin.where,
+        )
         for e in found
     ]
     if not rows:

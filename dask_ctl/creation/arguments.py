@@ -8,7 +8,7 @@ from typing import Any
 
 from dask_ctl.backends import Backend, signature
 from dask_ctl.exceptions import Problem
-from dask_ctl.spec.keys import did_you_mean
+from dask_ctl.spec.checks import did_you_mean
 
 
 def misfits(room: Backend, args: list[Any], kwargs: Mapping[str, Any]) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 from dask_ctl.backends import installing, room_of
 from dask_ctl.exceptions import BackendError, InvalidSpecError, reason
-from dask_ctl.spec.keys import did_you_mean
+from dask_ctl.spec.checks import did_you_mean
 from dask_ctl.spec.located import Located
 from dask_ctl.spec.trust import code_from
 

@@ -13,7 +13,7 @@ import yaml
 
 from dask_ctl import backends
 from dask_ctl.exceptions import InvalidSpecError
-from dask_ctl.spec.keys import did_you_mean
+from dask_ctl.spec.checks import did_you_mean
 
 
 def template(name: str) -> str:

@@ -30,7 +30,7 @@ from dask_ctl.management.live import Live
 from dask_ctl.management.owned import Owned
 from dask_ctl.management.seen import Seen
 from dask_ctl.spec import settings
-from dask_ctl.spec.keys import did_you_mean
+from dask_ctl.spec.checks import did_you_mean
 from dask_ctl.spec.userfile import write_words
 
 GROUP: Final = "dask_cluster_discovery"

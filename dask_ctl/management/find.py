@@ -15,7 +15,7 @@ from dask_ctl.management.info import ClusterInfo
 from dask_ctl.management.live import Live
 from dask_ctl.management.seen import Seen
 from dask_ctl.spec import settings
-from dask_ctl.spec.keys import did_you_mean
+from dask_ctl.spec.checks import did_you_mean
 
 _SIDE_BY_SIDE: Final = 64  # looks
 _SHOWN: Final = 20

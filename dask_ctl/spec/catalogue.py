@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import dask.config
 
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlError, InvalidSpecError
+from dask_ctl.spec.checks import is_partial
+from dask_ctl.spec.cluster_spec import build
 from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.document import parse, read
-from dask_ctl.spec.located import Located, Origin, Source
+from dask_ctl.spec.library import Library
+from dask_ctl.spec.located import Origin, Source
 from dask_ctl.spec.packaged import packaged_specs
 from dask_ctl.spec.places import ENDINGS, FILE_NAME, Places
 from dask_ctl.spec.resolve import resolve
-from dask_ctl.spec.resolved import ResolvedSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +31,11 @@ class Entry:
     name : str
         What to call it by.
     backend : str or None
-        The class that it names; None if it cannot be resolved.
+        The class that it names; None if it is partial, or cannot be resolved.
     origin : Origin
         Where it stands.
     in_force : bool
-        Whether it gives the class that `create_cluster()` would create.
+        Whether it takes part in what `create_cluster()` would create.
     problem : str or None
         Why it cannot be resolved.
     """
@@ -63,10 +65,12 @@ def entries() -> list[Entry]:
         current = resolve(configuration=configuration, places=places)
     except DaskCtlError:
         current = None
+    used = {origin.where for origin in current.used} if current else set()
+    library = Library(configuration, places, lambda *_: None)
     found: dict[str, Entry] = {}
     for name, origin in _names(configuration, places):
         if name not in found:
-            found[name] = _entry(name, origin, current, configuration, places)
+            found[name] = _entry(name, origin, library, used)
     return list(found.values())
 
 
@@ -107,23 +111,17 @@ def _is_spec(path: Path) -> bool:
         value = parse(read(path), path.name, Source.FILE).value
     except (InvalidSpecError, DaskClusterConfigNotFound):
         return False
-    return isinstance(value, dict) and "module" in value and "class" in value
+    return isinstance(value, dict) and ("version" in value or {"module", "class"} <= value.keys())
 
 
-def _entry(
-    name: str,
-    origin: Origin,
-    current: ResolvedSpec | None,
-    configuration: Configuration,
-    places: Places,
-) -> Entry:
+def _entry(name: str, origin: Origin, library: Library, used: Collection[str]) -> Entry:
+    entry = Entry(name=name, backend=None, origin=origin, in_force=False)
     try:
-        resolved = resolve(name, configuration=configuration, places=places)
+        tree = library.named(name, Origin(Source.ARGUMENT, "list_specs()"))
+        target = None if is_partial(tree) else build(tree).target
     except DaskCtlError as error:
-        return Entry(name=name, backend=None, origin=origin, in_force=False, problem=str(error))
-    in_force = current is not None and _same_place(current.tree, resolved.tree)
-    return Entry(name=name, backend=resolved.spec.target, origin=resolved.origin, in_force=in_force)
-
-
-def _same_place(a: Located, b: Located) -> bool:
-    return a.origin_of(("class",)).where == b.origin_of(("class",)).where
+        return replace(entry, problem=str(error))
+    shown, named = tree.origin, tree.origin_of(("class",))
+    if named.place == shown.place:
+        shown = named
+    return replace(entry, backend=target, origin=shown, in_force=tree.origin.where in used)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from dask_ctl.exceptions import InvalidSpecError
-from dask_ctl.spec.keys import TABLE
+from dask_ctl.spec.keys import LATE
 from dask_ctl.spec.located import Located
 
 _TRAVELS: Final = ("env", "config")
@@ -63,7 +63,7 @@ class ClusterSpec:
 
         What travels with a spec is there only where it is given.
         """
-        plain = {key.name: thawed(getattr(self, key.attribute)) for key in TABLE}
+        plain = {key.name: thawed(getattr(self, key.attribute)) for key in LATE}
         return {name: part for name, part in plain.items() if part or name not in _TRAVELS}
 
 
@@ -84,7 +84,7 @@ def build(tree: Located) -> ClusterSpec:
     plain = tree.plain()
     values = {
         key.attribute: _freeze(key.default if plain.get(key.name) is None else plain[key.name])
-        for key in TABLE
+        for key in LATE
     }
     return ClusterSpec(**values)
 

@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple
 
 import dask.config
 
+from dask_ctl.spec.checks import is_set, names_target
 from dask_ctl.spec.defaults import AT_IMPORT, DEFAULTS, KEYS, NAMESPACE, Snapshot, value_at
 from dask_ctl.spec.document import parse_key, read
-from dask_ctl.spec.keys import is_set, names_target
 from dask_ctl.spec.located import Located, Origin, Source, locate, merge
 from dask_ctl.spec.shape import no_mapping
 from dask_ctl.spec.values import interpret

@@ -12,8 +12,8 @@ from typing import Final
 
 from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError
 from dask_ctl.spec import trust
+from dask_ctl.spec.checks import did_you_mean
 from dask_ctl.spec.document import parse, read
-from dask_ctl.spec.keys import did_you_mean
 from dask_ctl.spec.located import Located, Origin, Source
 from dask_ctl.spec.packaged import PackagedSpec, packaged_specs
 from dask_ctl.spec.shape import check_layer, refuse_foreign, top_keys
@@ -105,7 +105,11 @@ class Places:
                 yield SpecFile(path, self.show(path), folder == self.cwd)
 
     def find(
-        self, text: str, asked_by: Origin, known: Iterable[str] = ()
+        self,
+        text: str,
+        asked_by: Origin,
+        known: Iterable[str] = (),
+        beside: Path | None = None,
     ) -> SpecFile | PackagedSpec:
         """The file that a path or a name means.
 
@@ -117,6 +121,8 @@ class Places:
             What names it.
         known : iterable of str
             Other names that it may have been meant to be.
+        beside : Path, optional
+            A folder in which a relative path is looked up first.
 
         Raises
         ------
@@ -126,6 +132,8 @@ class Places:
         path = is_path(text)
         names = [_expand(text, self.env)] if path else [text + ending for ending in ENDINGS]
         candidates = self._candidates(names)
+        if path and beside is not None:
+            candidates = list(dict.fromkeys([beside / names[0], *candidates]))
         # A path in the call itself is meant; one that is written elsewhere may meet any file.
         meant = path and (asked_by.source is Source.ARGUMENT or os.path.isabs(names[0]))
         found = self._first(candidates, meant)

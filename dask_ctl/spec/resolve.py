@@ -7,30 +7,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import replace
 from typing import Any, Final
 
 import dask.config
 
 from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError, Problem
+from dask_ctl.spec.checks import did_you_mean, is_partial, keyword_names, kind, names_target
 from dask_ctl.spec.cluster_spec import build
 from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.defaults import DEFAULTS, NAMESPACE
-from dask_ctl.spec.keys import (
-    did_you_mean,
-    is_set,
-    keyword_names,
-    kind,
-    names_target,
-    wrong,
-)
-from dask_ctl.spec.located import Located, Origin, Source, locate, merge
+from dask_ctl.spec.layers import Below, Layer, laid_over, merged
+from dask_ctl.spec.library import Library
+from dask_ctl.spec.located import Located, Origin, Source, locate
 from dask_ctl.spec.places import FILE_NAME, Places, SpecFile, is_path
 from dask_ctl.spec.resolved import Overridden, ResolvedSpec
-from dask_ctl.spec.shape import check_layer, no_mapping
+from dask_ctl.spec.shape import check_layer
 from dask_ctl.spec.traps import misreadings
-from dask_ctl.spec.values import is_placeholder
 
 FALLBACK: Final = {"module": "dask.distributed", "class": "LocalCluster"}
 
@@ -73,27 +66,13 @@ def resolve(
     return cascade.resolve(spec, Origin(Source.ARGUMENT, asked_by), overrides)
 
 
-class _Below(Enum):
-    """What a layer does to what is below it."""
-
-    ENDED = auto()  # nothing below it counts
-    MERGED = auto()  # the arguments of another class are dropped
-    KEPT = auto()  # it changes what it names and nothing else
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """A checked part of the cascade."""
-
-    tree: Located
-    below: _Below
-
-
 class _Cascade:
     def __init__(self, configuration: Configuration, places: Places, fallback: bool) -> None:
         self.configuration, self.places, self.fallback = configuration, places, fallback
+        self.library = Library(configuration, places, self._override)
         self.overridden: list[Overridden] = []
         self.warnings: list[Problem] = []
+        self.used: list[Origin] = []
 
     def resolve(
         self, argument: Any, asked_by: Origin, overrides: Sequence[Located]
@@ -101,31 +80,34 @@ class _Cascade:
         tree = self._merged(list(self._layers(argument, asked_by)))
         tree = self._with_cluster_kwargs(tree)
         for override in overrides:
-            checked = check_layer(override, in_file=False)
-            tree = self._laid_over(tree, _Layer(checked, _Below.KEPT))
+            layer = self.library.inline(override)
+            below = Below.MERGED if layer.below is Below.ENDED else Below.KEPT
+            tree = laid_over(tree, replace(layer, below=below), self._override)
         return replace(
             ResolvedSpec.of(tree),
+            used=tuple(self.used),
             overridden=tuple(self.overridden),
             warnings=(*self._unknown_keys(), *self.warnings, *misreadings(tree)),
         )
 
     # -- from the highest source to the lowest ------------------------------------------
 
-    def _layers(self, argument: Any, asked_by: Origin) -> Iterator[_Layer]:
+    def _layers(self, argument: Any, asked_by: Origin) -> Iterator[Layer]:
         sources = self._sources(argument, asked_by)
         for source in sources:
             layer = self._layer(source)
             if layer is None:
                 break
+            self.used.append(layer.tree.origin)
             yield layer
-            if layer.below is _Below.ENDED:
+            if layer.below is Below.ENDED:
                 by = layer.tree.origin.via or layer.tree.origin
                 for lower in sources:
                     self._override(lower.origin, by, "replaced by a higher source")
                 return
         if self.fallback:
             tree = locate(FALLBACK, Origin(Source.FALLBACK, "local_fallback=True"))
-            yield _Layer(tree, _Below.ENDED)
+            yield Layer(tree, Below.ENDED)
 
     def _sources(self, argument: Any, asked_by: Origin) -> Iterator[Located | SpecFile]:
         """What each source gives, from the highest."""
@@ -144,14 +126,14 @@ class _Cascade:
                 yield found
         yield from self.places.implicit()
 
-    def _layer(self, source: Located | SpecFile) -> _Layer | None:
+    def _layer(self, source: Located | SpecFile) -> Layer | None:
         """Check what a source gives; None if it names a spec that falls back."""
         if isinstance(source, SpecFile):
-            tree = self.places.load(source, None)
-            return _Layer(tree, _Below.ENDED if names_target(tree) else _Below.MERGED)
+            tree = self.library.load(source)
+            return Layer(tree, Below.ENDED if names_target(tree) else Below.MERGED)
         if isinstance(source.value, str):
             named = self._named(source)
-            return None if named is None else _Layer(named, _Below.ENDED)
+            return None if named is None else Layer(named, Below.ENDED)
         if not isinstance(source.value, dict):
             raise InvalidSpecError(
                 f"must be a path, a name or a mapping, not {kind(source.value)}",
@@ -159,53 +141,17 @@ class _Cascade:
                 origin=source.origin,
                 key=None if source.origin.source is Source.ARGUMENT else "ctl.cluster-spec",
             )
-        return self._inline(source)
-
-    def _inline(self, source: Located) -> _Layer:
-        """What a mapping is: code that gives it whole and full means it and nothing else."""
-        tree = replace(check_layer(source, in_file=False), whole=False)
-        if source.whole and names_target(tree):
-            return _Layer(tree, _Below.ENDED)
-        nested = source.origin.source is Source.SET and not source.whole
-        return _Layer(tree, _Below.KEPT if nested else _Below.MERGED)
+        return self.library.inline(source)
 
     # -- from the lowest layer to the highest --------------------------------------------
 
-    def _merged(self, layers: Sequence[_Layer]) -> Located:
+    def _merged(self, layers: Sequence[Layer]) -> Located:
         if not layers:
             raise self._not_found()
-        merged = layers[-1].tree
-        for layer in reversed(layers[:-1]):
-            merged = self._laid_over(merged, layer)
-        if "module" not in merged.value and "class" not in merged.value:
-            raise self._not_found(merged)
-        return merged
-
-    def _laid_over(self, lower: Located, layer: _Layer) -> Located:
-        upper = layer.tree
-        before, after = _target(lower), _target(merge(lower, upper))
-        if layer.below is _Below.MERGED and before not in (after, (None, None)):
-            dropped = [key for key in lower.value if key not in ("version", "module", "class")]
-            reason = "another class, so its " + ", ".join(dropped) + " do not apply"
-            self._override(
-                lower.origin, upper.origin, reason if dropped else "another class is named"
-            )
-            lower = _without(lower, "version", *dropped)
-        for key, other in (("scale", "adapt"), ("adapt", "scale")):
-            if is_set(upper.value.get(key)) and is_set(lower.value.get(other)):
-                by = upper.value[key].origin
-                self._override(lower.value[other].origin, by, f"'{other}' gives way to '{key}'")
-                lower = _without(lower, other)
-        for key, part in upper.value.items():
-            below = lower.get(key)
-            if isinstance(part.value, dict) and below and is_placeholder(below.value):
-                raise wrong(
-                    (key,),
-                    part.origin,
-                    f"cannot be laid over {below.value!r} ({below.origin})",
-                    "write the mapping out there",
-                )
-        return merge(lower, upper)
+        tree = merged(layers, self._override)
+        if is_partial(tree):
+            raise self._not_found(tree)
+        return tree
 
     def _with_cluster_kwargs(self, tree: Located) -> Located:
         given: list[Located] = []
@@ -218,8 +164,9 @@ class _Cascade:
         for layer in reversed(given):
             over = Located({"kwargs": replace(layer, whole=False)}, tree.origin)
             checked = check_layer(over, in_file=False)
-            merged = self._laid_over(tree, _Layer(checked, _Below.KEPT))
-            tree = replace(merged, origin=tree.origin)
+            origin = tree.origin
+            tree = laid_over(tree, Layer(checked, Below.KEPT), self._override)
+            tree = replace(tree, origin=origin)
         return tree
 
     def _override(self, origin: Origin, by: Origin, reason: str) -> None:
@@ -235,15 +182,15 @@ class _Cascade:
                 "is empty", remedy="name a spec, or unset it", origin=source.origin
             )
         try:
-            inline = None if is_path(text) else self._from_cluster_specs(text, source.origin)
-            if inline is not None:
-                return inline
-            known = [name for name, _ in self.configuration.names()]
-            file = self.places.find(text, source.origin, known)
-            return self._complete(self.places.load(file, source.origin))
+            parts = self.library.parts(text, source.origin)
         except DaskClusterConfigNotFound:
             if not self.fallback:
                 raise
+        else:
+            self.used += [part.origin for part in parts]
+            tree = merged([Layer(part) for part in parts], self._override)
+            build(tree)  # what was named must stand on its own
+            return tree
         missing = f"{text!r} does not exist"
         self.warnings.append(
             Problem(
@@ -256,27 +203,6 @@ class _Cascade:
         fallback = Origin(Source.FALLBACK, "local_fallback=True")
         self._override(source.origin, fallback, missing)
         return None
-
-    def _from_cluster_specs(self, name: str, asked_by: Origin) -> Located | None:
-        layers: list[_Layer] = []
-        for found in self.configuration.named(name):
-            if found.value is None:
-                break
-            via = _via(found, asked_by)
-            if not isinstance(via.value, dict):
-                raise no_mapping(
-                    via,
-                    f"ctl.cluster-specs.{name}",
-                    "write the spec inline, or name a file in ctl.cluster-spec",
-                )
-            layers.append(self._inline(via))
-            if layers[-1].below is _Below.ENDED:
-                break
-        return self._complete(self._merged(layers)) if layers else None
-
-    def _complete(self, tree: Located) -> Located:
-        build(tree)  # a spec that was named must stand on its own
-        return tree
 
     # -- messages ------------------------------------------------------------------------
 
@@ -306,22 +232,3 @@ class _Cascade:
                         origin=part.origin,
                         key=f"{NAMESPACE}.{key}",
                     )
-
-
-def _without(tree: Located, *keys: str) -> Located:
-    return replace(tree, value={k: part for k, part in tree.value.items() if k not in keys})
-
-
-def _target(tree: Located) -> tuple[Any, Any]:
-    module, name = tree.get("module"), tree.get("class")
-    return module and module.value, name and name.value
-
-
-def _via(part: Located, via: Origin) -> Located:
-    """The same tree, remembering what named it."""
-    value = part.value
-    if isinstance(value, dict):
-        value = {key: _via(inner, via) for key, inner in value.items()}
-    elif isinstance(value, list):
-        value = [_via(inner, via) for inner in value]
-    return replace(part, value=value, origin=replace(part.origin, via=via))

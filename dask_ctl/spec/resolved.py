@@ -53,6 +53,8 @@ class ResolvedSpec:
         What was resolved.
     origins : mapping of str to Origin
         For each leaf, by its dotted name, where it came from.
+    used : tuple of Origin
+        The specs and partial specs that took part, but for those that one of them extends.
     overridden : tuple of Overridden
         The lower sources that were replaced, wholly or in part.
     warnings : tuple of Problem
@@ -63,6 +65,7 @@ class ResolvedSpec:
 
     spec: ClusterSpec
     origins: Mapping[str, Origin]
+    used: tuple[Origin, ...] = ()
     overridden: tuple[Overridden, ...] = ()
     warnings: tuple[Problem, ...] = ()
     tree: Located = field(repr=False, compare=False)
@@ -96,7 +99,7 @@ class ResolvedSpec:
             If what ``${import:...}`` names cannot be imported.
         """
         tree = check_layer(expand(self.tree, (), env), in_file=False)
-        return _again(tree, self.overridden, self.warnings)
+        return _again(tree, *self._more)
 
     def origin_of(self, *path: str | int) -> Origin:
         """Where the value at `path` came from, or the nearest thing above it."""
@@ -155,7 +158,11 @@ class ResolvedSpec:
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self.tree, self.overridden, self.warnings)  # mapping proxies do not pickle
+        return _again, (self.tree, *self._more)  # mapping proxies do not pickle
+
+    @property
+    def _more(self) -> tuple[Any, ...]:
+        return self.used, self.overridden, self.warnings
 
     def __hash__(self) -> int:
         return hash((self.spec.target, frozenset(self.origins.items())))
@@ -181,10 +188,9 @@ class ResolvedSpec:
         return f"<table><tr><th {left}>spec</th><th {left}>origin</th></tr>{rows}</table>"
 
 
-def _again(
-    tree: Located, overridden: tuple[Overridden, ...], warnings: tuple[Problem, ...]
-) -> ResolvedSpec:
-    return replace(ResolvedSpec.of(tree), overridden=overridden, warnings=warnings)
+def _again(tree: Located, *more: Any) -> ResolvedSpec:
+    used, overridden, warnings = more
+    return replace(ResolvedSpec.of(tree), used=used, overridden=overridden, warnings=warnings)
 
 
 def describe(origin: Origin) -> str:

@@ -18,12 +18,16 @@ def dump(schema: dict[str, Any]) -> str:
 
 
 def spec_schema() -> dict[str, Any]:
-    """The schema of a spec file, which must be complete."""
+    """The schema of a spec file; one without module and class is for others to extend."""
     return {
         "$schema": DIALECT,
         "title": "dask_ctl spec",
         **_spec(),
-        "required": ["version", "module", "class"],
+        "required": ["version"],
+        "anyOf": [
+            {"required": ["extends"]},
+            {"dependentRequired": {"module": ["class"], "class": ["module"]}},
+        ],
     }
 
 

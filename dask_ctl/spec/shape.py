@@ -8,16 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 from dask_ctl.exceptions import InvalidSpecError
-from dask_ctl.spec.keys import (
-    BY_NAME,
-    KEYS,
-    checked,
-    did_you_mean,
-    is_set,
-    kind,
-    names_target,
-    wrong,
-)
+from dask_ctl.spec.checks import did_you_mean, is_set, kind, names_target, wrong
+from dask_ctl.spec.keys import BY_NAME, KEYS, checked
 from dask_ctl.spec.located import Located, Origin
 
 _SHAPE: Final = "a spec is a mapping with 'module' and 'class'"

@@ -58,6 +58,7 @@ NAMES = st.sampled_from(["n_workers", "n-workers", "a", "b", "asynchronous", "cl
 # Mostly what each key may hold, so that most of the way is gone most of the time.
 LIKELY = {
     "version": st.just(1),
+    "extends": st.sampled_from([None, "", " ", "name", ["a.yaml", "name"], "${env:HOME}"]),
     "module": st.sampled_from(["mod", "dask.distributed"]),
     "class": st.sampled_from(["One", "Two"]),
     "args": st.lists(VALUES, max_size=2),
