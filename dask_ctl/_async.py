@@ -7,12 +7,13 @@ import inspect
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
+Later: TypeAlias = Coroutine[Any, Any, T]
 
 
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
+def run(coroutine: Later[T]) -> T:
     """Run a coroutine to its end, also where a loop is running already."""
     return in_daemon(_run_alone, coroutine).result() if _loop_runs() else _run_alone(coroutine)
 
@@ -25,7 +26,7 @@ def _loop_runs() -> bool:
     return True
 
 
-def _run_alone(coroutine: Coroutine[Any, Any, T]) -> T:
+def _run_alone(coroutine: Later[T]) -> T:
     with asyncio.Runner() as runner:
         # Ctrl-C does not wait for what waits in a thread.
         runner.get_loop().set_default_executor(Daemons())

@@ -3,6 +3,13 @@
 Each imports what it uses when it is called, so that importing this is nearly free.
 """
 
+from dask_ctl.lifecycle.changing import (
+    adapt_cluster,
+    delete_cluster,
+    scale_cluster,
+    stop_adapting,
+)
+from dask_ctl.lifecycle.cluster import Cluster
 from dask_ctl.lifecycle.configuring import (
     list_spec_places,
     list_specs,
@@ -28,19 +35,16 @@ from dask_ctl.lifecycle.discovering import (
     set_discovery,
 )
 from dask_ctl.lifecycle.running import (
-    adapt_cluster,
-    delete_cluster,
     describe_cluster,
     get_cluster,
     get_logs,
     get_snippet,
-    scale_cluster,
-    stop_adapting,
     wait_for_workers,
 )
 from dask_ctl.spec import defaults as _defaults  # noqa: F401 -- registers them
 
 __all__ = [
+    "Cluster",
     "adapt_cluster",
     "check_spec",
     "create_cluster",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from dask_ctl.exceptions import Problem
+    from dask_ctl.lifecycle.cluster import Cluster
     from dask_ctl.spec.located import Located
     from dask_ctl.spec.resolved import ResolvedSpec
 
@@ -21,7 +22,7 @@ def create_cluster(
     spec_path: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     local_fallback: bool = False,
     asynchronous: bool = False,
-) -> Any:
+) -> Cluster:
     """Create the cluster that dask's configuration describes.
 
     Parameters
@@ -65,7 +66,8 @@ def create_cluster(
     """
     from dask_ctl.creation.call import create
 
-    return create(_resolved(spec_path, local_fallback), asynchronous=asynchronous)
+    cluster: Cluster = create(_resolved(spec_path, local_fallback), asynchronous=asynchronous)
+    return cluster
 
 
 def resolve_spec(

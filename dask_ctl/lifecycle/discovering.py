@@ -5,9 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from dask_ctl.lifecycle.later import now_or_later
 
 if TYPE_CHECKING:
+    from dask_ctl._async import Later
+    from dask_ctl.lifecycle.cluster import Cluster
     from dask_ctl.management.info import ClusterInfo
 
 
@@ -18,12 +22,26 @@ def warn_of(error: Exception) -> None:
     warnings.warn(str(error), DaskCtlWarning, stacklevel=3)
 
 
+@overload
+def list_clusters(
+    discovery: str | None = None,
+    asynchronous: Literal[False] = False,
+    *,
+    failed: Callable[[Exception], object] = ...,
+) -> list[ClusterInfo]: ...
+@overload
+def list_clusters(
+    discovery: str | None = None,
+    *,
+    asynchronous: Literal[True],
+    failed: Callable[[Exception], object] = ...,
+) -> Later[list[ClusterInfo]]: ...
 def list_clusters(
     discovery: str | None = None,
     asynchronous: bool = False,
     *,
     failed: Callable[[Exception], object] = warn_of,
-) -> Any:
+) -> list[ClusterInfo] | Later[list[ClusterInfo]]:
     """List the clusters that run, wherever they were created.
 
     Parameters
@@ -53,7 +71,6 @@ def list_clusters(
     >>> [info.status for info in found if info.address == cluster.scheduler_address]
     ['running']
     """
-    from dask_ctl import _async
     from dask_ctl.management import find
 
     async def listed() -> list[ClusterInfo]:
@@ -62,7 +79,7 @@ def list_clusters(
             failed(problem)
         return infos
 
-    return listed() if asynchronous else _async.run(listed())
+    return now_or_later(listed(), asynchronous)
 
 
 def list_recorded() -> list[str]:
@@ -173,7 +190,7 @@ async def discover_cluster_names(
             yield found.name, found.cluster_class
 
 
-async def discover_clusters(discovery: str | None = None) -> AsyncIterator[Any]:
+async def discover_clusters(discovery: str | None = None) -> AsyncIterator[Cluster]:
     """Find clusters, and connect to them.
 
     Parameters

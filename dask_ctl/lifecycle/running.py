@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from dask_ctl.lifecycle.later import now_or_later
+
+if TYPE_CHECKING:
+    from dask_ctl._async import Later
+    from dask_ctl.lifecycle.cluster import Cluster
 
 
-def get_cluster(name: str, asynchronous: bool = False) -> Any:
+@overload
+def get_cluster(name: str, asynchronous: Literal[False] = False) -> Cluster: ...
+@overload
+def get_cluster(name: str, asynchronous: Literal[True]) -> Later[Cluster]: ...
+def get_cluster(name: str, asynchronous: bool = False) -> Cluster | Later[Cluster]:
     """Connect to a running cluster.
 
     Parameters
@@ -39,146 +49,19 @@ def get_cluster(name: str, asynchronous: bool = False) -> Any:
     """
     from dask_ctl.management import verbs
 
-    return verbs.attach(name) if asynchronous else verbs.connect(name)
+    if asynchronous:
+        return verbs.attach(name)
+    cluster: Cluster = verbs.connect(name)
+    return cluster
 
 
-def scale_cluster(
-    name: str, n_workers: int, asynchronous: bool = False, *, timeout: float | None = None
-) -> Any:
-    """Have a running cluster have `n_workers` workers; it takes a while until they are there.
-
-    Parameters
-    ----------
-    name : str
-        As of `get_cluster`.
-    n_workers : int
-        How many; the cluster does not adapt any more.
-    asynchronous : bool
-        Whether to return an awaitable.
-    timeout : float, optional
-        How long it may take until the cluster is told, in seconds.
-
-    Raises
-    ------
-    NoSuchClusterError
-        If there is none of that name.
-    BackendError
-        If it cannot be scaled, or not from here.
-    """
-    from dask_ctl.management import verbs
-
-    return _run(verbs.scale(name, n_workers, timeout), asynchronous)
-
-
-def adapt_cluster(
-    name: str,
-    minimum: int = 0,
-    maximum: int | None = None,
-    asynchronous: bool = False,
-    *,
-    timeout: float | None = None,
-) -> Any:
-    """Have a running cluster have as many workers as its work needs.
-
-    Parameters
-    ----------
-    name : str
-        As of `get_cluster`.
-    minimum, maximum : int
-        How few and how many; without a maximum, as many as its class allows.
-    asynchronous : bool
-        Whether to return an awaitable.
-    timeout : float, optional
-        How long it may take until the cluster is told, in seconds.
-
-    Raises
-    ------
-    NoSuchClusterError
-        If there is none of that name.
-    BackendError
-        If it cannot adapt, or not from here.
-    """
-    from dask_ctl.management import verbs
-
-    options = {"minimum": minimum} | ({} if maximum is None else {"maximum": maximum})
-    return _run(verbs.adapt(name, options, timeout), asynchronous)
-
-
-def stop_adapting(name: str, asynchronous: bool = False, *, timeout: float | None = None) -> Any:
-    """Have a running cluster keep the workers that it has.
-
-    Parameters
-    ----------
-    name, asynchronous, timeout
-        As of `scale_cluster`.
-
-    Returns
-    -------
-    n_workers : int
-        How many these are.
-
-    Raises
-    ------
-    NoSuchClusterError
-        If there is none of that name.
-    BackendError
-        If how many it has is not known, or it cannot be scaled.
-    """
-    from dask_ctl.management import verbs
-
-    return _run(verbs.stop_adapting(name, timeout), asynchronous)
-
-
-def delete_cluster(name: str, asynchronous: bool = False, *, timeout: float = 180.0) -> Any:
-    """End a running cluster, and wait until nothing is left of it.
-
-    Parameters
-    ----------
-    name : str
-        As of `get_cluster`.
-    asynchronous : bool
-        Whether to return an awaitable.
-    timeout : float
-        How long to wait for its end, in seconds.
-
-    Raises
-    ------
-    NoSuchClusterError
-        If there is none of that name.
-    BackendError
-        If it is not ours to end, or does not end.
-    """
-    from dask_ctl.management import verbs
-
-    return _run(verbs.delete(name, timeout), asynchronous)
-
-
-def get_snippet(name: str, asynchronous: bool = False) -> Any:
-    """Give Python code that connects to a running cluster.
-
-    Parameters
-    ----------
-    name : str
-        As of `get_cluster`.
-    asynchronous : bool
-        Whether to return an awaitable.
-
-    Returns
-    -------
-    code : str
-        A few lines that give a `distributed.Client`.
-
-    Raises
-    ------
-    NoSuchClusterError
-        If there is none of that name.
-    """
-    from dask_ctl.management import verbs
-
-    return _run(verbs.snippet(name), asynchronous)
-
-
-def describe_cluster(name: str, asynchronous: bool = False) -> Any:
+@overload
+def describe_cluster(name: str, asynchronous: Literal[False] = False) -> dict[str, Any]: ...
+@overload
+def describe_cluster(name: str, asynchronous: Literal[True]) -> Later[dict[str, Any]]: ...
+def describe_cluster(
+    name: str, asynchronous: bool = False
+) -> dict[str, Any] | Later[dict[str, Any]]:
     """Give all there is to say of a running cluster.
 
     Parameters
@@ -201,9 +84,60 @@ def describe_cluster(name: str, asynchronous: bool = False) -> Any:
     """
     from dask_ctl.management import verbs
 
-    return _run(verbs.describe(name), asynchronous)
+    return now_or_later(verbs.describe(name), asynchronous)
 
 
+@overload
+def get_snippet(name: str, asynchronous: Literal[False] = False) -> str: ...
+@overload
+def get_snippet(name: str, asynchronous: Literal[True]) -> Later[str]: ...
+def get_snippet(name: str, asynchronous: bool = False) -> str | Later[str]:
+    """Give Python code that connects to a running cluster.
+
+    Parameters
+    ----------
+    name : str
+        As of `get_cluster`.
+    asynchronous : bool
+        Whether to return an awaitable.
+
+    Returns
+    -------
+    code : str
+        A few lines that give a `distributed.Client`.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none of that name.
+    """
+    from dask_ctl.management import verbs
+
+    return now_or_later(verbs.snippet(name), asynchronous)
+
+
+@overload
+def wait_for_workers(
+    name: str,
+    n_workers: int,
+    asynchronous: Literal[False] = False,
+    *,
+    exactly: bool = False,
+    timeout: float | None = None,
+    told: Callable[[int], None] | None = None,
+    noted: Callable[[str], None] | None = None,
+) -> None: ...
+@overload
+def wait_for_workers(
+    name: str,
+    n_workers: int,
+    asynchronous: Literal[True],
+    *,
+    exactly: bool = False,
+    timeout: float | None = None,
+    told: Callable[[int], None] | None = None,
+    noted: Callable[[str], None] | None = None,
+) -> Later[None]: ...
 def wait_for_workers(
     name: str,
     n_workers: int,
@@ -213,7 +147,7 @@ def wait_for_workers(
     timeout: float | None = None,
     told: Callable[[int], None] | None = None,
     noted: Callable[[str], None] | None = None,
-) -> Any:
+) -> Later[None] | None:
     """Wait until a running cluster has enough workers.
 
     Parameters
@@ -243,7 +177,7 @@ def wait_for_workers(
     from dask_ctl.management import verbs
 
     waiting = verbs.wait(name, n_workers, exactly=exactly, timeout=timeout, told=told, noted=noted)
-    return _run(waiting, asynchronous)
+    return now_or_later(waiting, asynchronous)
 
 
 def get_logs(name: str, *, follow: bool = False) -> Iterator[str]:
@@ -267,9 +201,3 @@ def get_logs(name: str, *, follow: bool = False) -> Iterator[str]:
     from dask_ctl.management.find import find
 
     yield from _async.run(find(name)).logs(follow=follow)
-
-
-def _run(coroutine: Coroutine[Any, Any, Any], asynchronous: bool) -> Any:
-    from dask_ctl import _async
-
-    return coroutine if asynchronous else _async.run(coroutine)
