@@ -20,6 +20,7 @@ from dask_ctl import _async, _platform
 from dask_ctl.backends import room_of
 from dask_ctl.creation.target import load
 from dask_ctl.exceptions import BackendError, InvalidSpecError
+from dask_ctl.hosts import log
 from dask_ctl.hosts import store as records
 from dask_ctl.spec.located import Located, Origin, Source, locate, merge
 from dask_ctl.spec.resolved import ResolvedSpec
@@ -122,7 +123,7 @@ class Launch:
             if event in said:
                 return
         raise BackendError(
-            f"creating cluster {self.name!r} ended without a word: {records.last_words(self._log)}",
+            f"creating cluster {self.name!r} ended without a word: {log.last_words(self._log)}",
             remedy="see whether its class works when it is called directly",
         )
 
@@ -174,7 +175,7 @@ class Launch:
             except queue.Empty:
                 raise BackendError(
                     f"cluster {self.name!r} was not there in time; it said: "
-                    f"{records.last_words(self._log)}",
+                    f"{log.last_words(self._log)}",
                     remedy="give it more --timeout",
                 ) from None
             if not line:
@@ -187,8 +188,8 @@ class Launch:
                 self.recorded |= "hosted" in said
                 yield said
             else:  # whatever a module prints while it is imported
-                with suppress(OSError), self._log.open("ab") as log:
-                    log.write(line)
+                with suppress(OSError), self._log.open("ab") as file:
+                    file.write(line)
 
 
 def _private(path: str, flags: int) -> int:

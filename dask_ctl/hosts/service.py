@@ -18,6 +18,7 @@ from dask_ctl import _platform, _private
 from dask_ctl.backends import Backend
 from dask_ctl.creation.arguments import adapt_misfits
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, reason
+from dask_ctl.hosts import log
 from dask_ctl.hosts.client import LOOPBACK, MAX_LINE
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ class Service:
         failures = 0
         while failures < _LOOKS:
             await asyncio.sleep(_LOOK_INTERVAL)
+            log.shorten(self.owner.record.log)
             failures = 0 if await self._is_there() else failures + 1
         logger.warning("the scheduler of cluster %s has gone", self.owner.record.name)
         # Closing the cluster calls it again, and again, for as long as this.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,8 +34,6 @@ __all__ = [
     "everything",
     "exists",
     "folder",
-    "last_error",
-    "last_words",
     "names",
     "prepare_folder",
     "read",
@@ -51,8 +48,6 @@ _ROOM: Final = (
     "clusters of the command line are recorded there: make room, or set XDG_STATE_HOME to a "
     "folder of yours"
 )
-# A line of logging, the end of a traceback, and what a command that submits has said.
-_OF_ERROR: Final = re.compile(r" (ERROR|CRITICAL) |^[\w.]*(Error|Exception): |^\w+: error: ")
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -207,26 +202,6 @@ def writing(path: Path) -> Iterator[None]:
         raise BackendError(
             f"cannot be written: {error.strerror or error}", remedy=_ROOM, origin=path
         ) from None
-
-
-def last_words(log: Path) -> str:
-    """What a host has logged last."""
-    try:
-        lines = log.read_text(errors="replace").splitlines()
-    except OSError:
-        return "nothing"
-    # Python's own tracker says something once its parent was killed, and goes on indented.
-    said = (line for line in reversed(lines) if line.strip() and not line.startswith(" "))
-    return next((line for line in said if "resource_tracker" not in line), "nothing")
-
-
-def last_error(log: Path) -> str | None:
-    """The last line that a host has logged of an error; None without one."""
-    try:
-        lines = log.read_text(errors="replace").splitlines()
-    except OSError:
-        return None
-    return next((line for line in reversed(lines) if _OF_ERROR.search(line)), None)
 
 
 def _refuse_others(path: Path, status: os.stat_result) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dask_ctl.backends import batch, batch_systems, listening
 from dask_ctl.exceptions import BackendError, NoSuchClusterError
-from dask_ctl.hosts import client
+from dask_ctl.hosts import client, log
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import of_scheduler
 from dask_ctl.management.live import CLIENT, POLL, Live
@@ -87,7 +87,7 @@ class Owned(Live):
 
     def last_error(self) -> str | None:
         """Of its owner."""
-        return records.last_error(self.record.log)
+        return log.last_error(self.record.log)
 
     def _require_life(self) -> None:
         """Raise `NoSuchClusterError` if its owner has ended without closing it."""
@@ -96,7 +96,7 @@ class Owned(Live):
             raise NoSuchClusterError(
                 f"the host of cluster {self.name!r} has ended without closing it"
                 f"{left if self.record.jobs else ''}; it logged last: "
-                f"{records.last_words(self.record.log)}",
+                f"{log.last_words(self.record.log)}",
                 remedy=f"to end what is left of it: dask cluster delete {self.name}",
             )
 
@@ -203,22 +203,10 @@ class Owned(Live):
 
     def logs(self, *, follow: bool) -> Iterator[str]:
         """What its owner has logged."""
-        try:
-            file = self.record.log.open(encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise BackendError(
-                f"cannot be read: {error.strerror}",
-                remedy="see who owns it",
-                origin=self.record.log,
-            ) from None
-        with file:
-            while True:
-                ended = not records.exists(self.name) or self.record.life == "dead"
-                while text := file.read(2**16):
-                    yield text
-                if ended or not follow:
-                    return
-                time.sleep(POLL)
+        return log.texts(self.record.log, self._has_ended if follow else None)
+
+    def _has_ended(self) -> bool:
+        return not records.exists(self.name) or self.record.life == "dead"
 
     def snippet(self) -> str:
         """By its name."""

@@ -1,4 +1,4 @@
-"""`dask cluster create` and what is done to its clusters, each step in a process of its own."""
+"""What is done to clusters of `dask cluster create`, each step in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ import json
 import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psutil
 import pytest
 from distributed import Client
 
@@ -25,83 +21,14 @@ from dask_ctl.hosts import client as control
 from dask_ctl.hosts import store as records
 from tests.backends.scripts import (
     DASK_CLUSTER,
-    SPEC,
     USE,
     Scripts,
-    fill,
     host_of,
-    kept_log,
     listed,
     ok,
     refused,
     snapshot,
-    wait_until,
 )
-from tests.conftest import unavailable
-
-THREADS_ALONE = ["--set", "kwargs.processes=false", "--set", "kwargs.protocol=inproc://"]
-# A cluster class of the user's own, which takes its time and knows a secret.
-MODULE = """
-import time
-from pathlib import Path
-from dask.distributed import LocalCluster
-
-OPTIONS = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
-
-def slow(asynchronous=False):
-    Path("starting.yaml").touch()
-    while not Path("go-on.yaml").exists():
-        time.sleep(0.05)
-    return LocalCluster(**OPTIONS)
-
-def hanging(asynchronous=False):
-    Path("starting.yaml").touch()
-    while True:
-        try:
-            time.sleep(3600)
-        except KeyboardInterrupt:
-            pass
-
-def failing(asynchronous=False):
-    raise RuntimeError("no such luck")
-
-def dying(asynchronous=False):
-    import os
-    print("last words", flush=True)
-    os._exit(3)
-
-class Hanging(LocalCluster):
-    def __init__(self, **kwargs):
-        super().__init__(**OPTIONS, **kwargs)
-
-    def scale(self, n):
-        while True:
-            time.sleep(3600)
-
-class Guarded(LocalCluster):
-    def __init__(self, user, password, options, **kwargs):
-        assert (password, options["api_key"]) == ("pa55word", "t0ken")
-        super().__init__(**OPTIONS, **kwargs)
-"""
-
-
-@pytest.fixture
-def shell(scripts: Scripts) -> Iterator[Scripts]:
-    """A folder with a spec of a small `LocalCluster` and a module of the user's own.
-
-    No cluster, record or log may be left; `scripts` sees to the processes and files.
-    """
-    (scripts.cwd / "dask-cluster.yaml").write_text(SPEC)
-    (scripts.cwd / "mine.py").write_text(MODULE)
-    yield scripts
-    assert not records.folder().exists() or os.listdir(records.folder()) == []
-
-
-def mine(shell: Scripts, name: str) -> Path:
-    """Write the spec of a function of the user's own."""
-    path = shell.cwd / f"{name}.yaml"
-    path.write_text(f"version: 1\nmodule: mine\nclass: {name}\n")
-    return path
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
@@ -195,9 +122,9 @@ def test_the_only_one(shell: Scripts) -> None:
     ok(shell.dask_cluster("rm", "-y", "a", "b"))
 
 
-def test_a_class_that_hangs_in_scale(shell: Scripts) -> None:
+def test_a_class_that_hangs_in_scale(shell: Scripts, mine: Callable[[str], Path]) -> None:
     """Neither `scale` nor `delete` takes much longer than its user gave it."""
-    ok(shell.dask_cluster("create", mine(shell, "Hanging"), "--name", "a"))
+    ok(shell.dask_cluster("create", mine("Hanging"), "--name", "a"))
     began = time.monotonic()
     run = shell.dask_cluster("scale", "a", "2", "--timeout", "3")
     refused(run, 5, "the host of cluster 'a' does not answer: timed out; see .*a.log")
@@ -257,204 +184,6 @@ def test_fifty_records(shell: Scripts) -> None:
         lock.release()
 
 
-def test_workers_that_do_not_come(shell: Scripts) -> None:
-    """Without the workers that `--wait` asks for, `--timeout` ends it all."""
-    run = shell.dask_cluster("create", "--name", "a", "--wait", "2", "--timeout", "4")
-    refused(run, 5, "cluster 'a' has 1 workers, not yet as many as .*; .* --timeout, .* its log: ")
-    assert "creating dask.distributed.LocalCluster" in kept_log(run)
-
-
-def test_no_wait(shell: Scripts) -> None:
-    """A cluster that is still starting is listed as that, and refuses what it cannot do yet."""
-    assert ok(shell.dask_cluster("create", mine(shell, "slow"), "--name", "a", "--no-wait"))
-    wait_until((shell.cwd / "starting.yaml").exists, "its class is called")
-    (row,) = listed(shell)
-    assert (row["status"], row["address"], row["workers"]) == ("starting", None, None)
-    assert "status:     starting" in ok(shell.dask_cluster("show", "a"))
-    for verb in (["scale", "a", "2"], ["adapt", "a", "--maximum", "2"]):
-        refused(shell.dask_cluster(*verb), 5, "cluster 'a' is still starting; see: ")
-    (shell.cwd / "go-on.yaml").touch()
-    wait_until(lambda: records.read("a").status == "running", "it is there")
-    ok(shell.dask_cluster("scale", "a", "2"))
-    ok(shell.dask_cluster("delete", "a"))
-
-
-def test_deleted_while_it_starts(shell: Scripts) -> None:
-    """`delete` waits until what has been started can be ended, and ends it."""
-    ok(shell.dask_cluster("create", mine(shell, "slow"), "--name", "a", "--no-wait"))
-    wait_until((shell.cwd / "starting.yaml").exists, "its class is called")
-    deleting = shell.start(*DASK_CLUSTER, "delete", "a")
-    wait_until(lambda: "interrupted: mine.slow" in records.read("a").log.read_text(), "it is told")
-    (shell.cwd / "go-on.yaml").touch()
-    out, err = deleting.communicate(timeout=60)
-    assert (out, err, deleting.returncode) == ("", "deleting a\nDeleted a.\n", 0)
-
-
-def test_a_constructor_that_hangs(shell: Scripts) -> None:
-    """`--timeout` ends a class that never comes back."""
-    run = shell.dask_cluster("create", mine(shell, "slow"), "--name", "a", "--timeout", "2")
-    refused(run, 5, "cluster 'a' was not there in time; it said: .*mine.slow.*; give it more")
-
-
-@pytest.mark.parametrize("name", ["slow", "hanging"])
-def test_interrupted(shell: Scripts, name: str) -> None:
-    """Ctrl-C during `create` ends what was begun; whoever presses it again does not wait."""
-    process = shell.start(*DASK_CLUSTER, "create", mine(shell, name), "--name", "a")
-    wait_until((shell.cwd / "starting.yaml").exists, "its class is called")
-    log = records.read("a").log
-    os.killpg(process.pid, signal.SIGINT)
-    wait_until(lambda: "interrupted: mine." in log.read_text(), "its host is told")
-    if name == "slow":
-        (shell.cwd / "go-on.yaml").touch()
-    else:
-        for _ in range(2):
-            os.killpg(process.pid, signal.SIGINT)
-            time.sleep(0.5)  # two signals at once are one
-    out, err = process.communicate(timeout=60)
-    assert (out, process.returncode) == ("", 1)
-    assert "Traceback" not in err
-    assert err.rstrip().endswith("Aborted!")
-
-
-@pytest.mark.parametrize(
-    ("name", "error"),
-    [
-        ("failing", "failing.yaml:3: mine.failing failed: no such luck; check its args"),
-        ("dying", "creating cluster 'a' ended without a word: last words; see whether"),
-    ],
-)
-def test_a_class_that_fails(shell: Scripts, name: str, error: str) -> None:
-    """The reason that a class gives, or else the last line of the log, is the error."""
-    refused(shell.dask_cluster("create", mine(shell, name), "--name", "a"), 5, error)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "error"),
-    [
-        (["nix.yaml"], 3, "spec file 'nix.yaml' does not exist .*; create it"),
-        (["--set", "kwargs.n_worker=1"], 4, "takes no such argument; did you mean 'n_workers'"),
-        (["--set", "class=LocalClustr"], 4, "has no 'LocalClustr'; did you mean 'LocalCluster'"),
-        (THREADS_ALONE, 4, "inside its own process only; write 'protocol: tcp"),
-        (["--set", "module=nix"], 5, "there is no module 'nix'; check the name"),
-        (["--wait", "1", "--no-wait"], 2, "exclude each other"),
-    ],
-)
-def test_what_cannot_be_created(
-    shell: Scripts, arguments: list[str], code: int, error: str
-) -> None:
-    """A spec that is missing or wrong is one line and its exit code; nothing is left."""
-    run = shell.dask_cluster("create", *arguments)
-    assert (run.stdout, run.returncode) == ("", code), run.stderr
-    assert re.search(error, run.stderr.splitlines()[-1]), run.stderr
-    assert "Traceback" not in run.stderr
-
-
-def test_threads_that_listen(shell: Scripts) -> None:
-    """A cluster of threads can be created if it is told to listen, as the refusal says."""
-    tcp = ["--set", "kwargs.processes=false", "--set", "kwargs.protocol=tcp"]
-    ok(shell.dask_cluster("create", "--name", "a", *tcp))
-    (shell.cwd / "snippet.py").write_text(ok(shell.dask_cluster("snippet", "a")) + USE)
-    assert ok(shell.python("snippet.py")) == "3\n"
-    ok(shell.dask_cluster("delete", "a"))
-
-
-@pytest.mark.parametrize("signalnum", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_to_the_host(shell: Scripts, signalnum: int) -> None:
-    """SIGTERM closes the cluster in order: its workers, its record, its log."""
-    ok(shell.dask_cluster("create", "--name", "a"))
-    os.kill(host_of("a").pid, signalnum)
-    wait_until(lambda: records.names() == [], "its record has gone")
-    wait_until(lambda: not shell.processes(), "every process has ended")
-
-
-def test_shut_down_from_elsewhere(shell: Scripts) -> None:
-    """A client that shuts the cluster down ends its host, too."""
-    ok(shell.dask_cluster("create", "--name", "a"))
-    address = records.read("a").address
-    (shell.cwd / "ends.py").write_text(
-        f"from dask.distributed import Client\nClient({address!r}).shutdown()\n"
-    )
-    ok(shell.python("ends.py"))
-    wait_until(lambda: records.names() == [], "its record has gone")
-
-
-def test_a_killed_host(shell: Scripts) -> None:
-    """After `kill -9` of the host, every verb says so; only `delete` removes what it left."""
-    ok(shell.dask_cluster("create", "--name", "a"))
-    os.kill(host_of("a").pid, signal.SIGKILL)
-    wait_until(lambda: not shell.processes(), "its workers have ended")
-    before = snapshot(records.folder())
-    (row,) = listed(shell)
-    assert (row["name"], row["status"], row["workers"]) == ("a", "dead", None)
-    assert shell.dask_cluster("show", "a").returncode == 5
-    assert "creating dask.distributed.LocalCluster" in ok(shell.dask_cluster("logs", "a"))
-    ended = "the host of cluster 'a' has ended without .*; it logged last: .*cluster delete a"
-    for verb in (["scale", "a", "2"], ["adapt", "a", "--maximum", "2"], ["snippet", "a"]):
-        refused(shell.dask_cluster(*verb), 6, ended)
-    refused(shell.dask_cluster("run", "--name", "a", "--", "true"), 6, ended)
-    refused(shell.dask_cluster("create", "--name", "a"), 4, "there is a cluster 'a' already; ")
-    assert snapshot(records.folder()) == before
-    run = shell.dask_cluster("delete", "a")
-    assert (run.stderr, run.returncode) == ("deleting a\nDeleted a.\n", 0)
-
-
-def test_a_scheduler_that_outlives_its_host(shell: Scripts) -> None:
-    """What goes on without its host is used as any scheduler, and ended with its record."""
-    file = shell.cwd / "scheduler.yaml"
-    options = ["--port", "0", "--no-dashboard", "--scheduler-file", file]
-    scheduler = shell.start(DASK_CLUSTER[0], "scheduler", *options)
-    wait_until(lambda: file.exists() and file.read_text(), "it listens")
-    address = json.loads(file.read_text())["address"]
-    record = records.Record(name="a", target="a.B", created="now", host=records.Host.here())
-    records.add(replace(record, address=address, status="running")).release()
-    (row,) = listed(shell)
-    assert (row["status"], row["workers"]) == ("orphaned", 0)
-    assert repr(address) in ok(shell.dask_cluster("snippet", "a"))
-    refused(shell.dask_cluster("scale", "a", "2"), 6, "has ended without closing it")
-    ok(shell.dask_cluster("delete", "a"))
-    shell.finished(scheduler)
-
-
-def test_a_process_that_only_has_the_id_of_a_host(shell: Scripts) -> None:
-    """A living process that has the id of a host which ended is not called, nor ended."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        host = replace(records.Host.here(), pid=other.pid, port=1)
-        record = records.Record(name="a", target="a.B", created="now", host=host)
-        records.add(replace(record, status="running", address="tcp://127.0.0.1:1")).release()
-        assert listed(shell)[0]["status"] == "dead"
-        ok(shell.dask_cluster("delete", "a"))
-        assert other.poll() is None
-
-
-def test_a_record_that_lost_its_lock(shell: Scripts) -> None:
-    """Whether a host lives is not said of a record without its lock, nor is it removed."""
-    host = replace(records.Host.here(), pid=os.getpid(), port=1)
-    record = records.Record(name="a", target="a.B", created="now", host=host)
-    records.add(replace(record, status="running", address="tcp://127.0.0.1:1")).release()
-    record.lock.unlink()
-    assert listed(shell)[0]["status"].startswith("unknown: ")
-    refused(shell.dask_cluster("delete", "a"), 5, ".*")
-    assert records.names() == ["a"]
-    records.remove("a")
-
-
-ISOLATE = ("unshare", "--net", "--pid", "--fork", "--mount-proc")
-
-
-def test_from_another_container(shell: Scripts) -> None:
-    """Where neither process nor port of a host can be seen, nothing is made of that."""
-    if subprocess.run([*ISOLATE, "true"], capture_output=True, check=False).returncode:
-        unavailable("no namespaces can be made here", "root, or a container that may")
-    ok(shell.dask_cluster("create", "--name", "a"))
-    before = snapshot(records.folder())
-    run = shell.run(*ISOLATE, *DASK_CLUSTER, "list", "recorded", "--output", "json")
-    (row,) = json.loads(ok(run))
-    assert re.match("unknown: |unreachable: ", row["status"])
-    assert snapshot(records.folder()) == before
-    assert listed(shell)[0]["status"] == "running"
-    ok(shell.dask_cluster("delete", "a"))
-
-
 def test_looking_writes_nothing(shell: Scripts) -> None:
     """No command that only asks changes a byte of what is recorded, the log included."""
     ok(shell.dask_cluster("create", "--name", "a", "--wait", "1"))
@@ -464,110 +193,6 @@ def test_looking_writes_nothing(shell: Scripts) -> None:
         ok(shell.dask_cluster(*command))
         assert snapshot(folder) == before, command
     ok(shell.dask_cluster("delete", "a"))
-
-
-BAD = {
-    "newer": (b'{"version": 3, "name": "a"}', "is a record of version 3, and this dask-ctl .*"),
-    "garbage": (b"{", "is not a record of a cluster"),
-    "deep": (b"[" * 100_000, "is not a record of a cluster"),
-    "pipe": (None, "is not a record of a cluster"),
-}
-
-
-@pytest.mark.parametrize(("text", "error"), BAD.values(), ids=BAD)
-def test_a_record_that_cannot_be_read(shell: Scripts, text: bytes | None, error: str) -> None:
-    """It is named, hides no other, is never replaced, and no verb guesses at it."""
-    path = records.prepare_folder() / "a.json"
-    if text is None:
-        os.mkfifo(path, 0o600)
-    else:
-        path.write_bytes(text)
-    records.add(records.Record(name="b", target="a.B", created="now")).release()
-    run = shell.dask_cluster("list", "recorded", "--output", "json")
-    assert [row["name"] for row in json.loads(ok(run))] == ["b"]
-    assert re.fullmatch(f"warning: {path}: {error}; .*\n", run.stderr)
-    for verb in ("show", "snippet", "logs", "delete"):
-        refused(shell.dask_cluster(verb, "a"), 5, f"{path}: {error}; ")
-    refused(shell.dask_cluster("create", "--name", "a"), 5, f"{path}: {error}; ")
-    assert text is None or path.read_bytes() == text
-    path.unlink()
-    records.remove("b")
-
-
-def test_a_folder_that_cannot_be_written(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a place for its record no cluster is begun."""
-    monkeypatch.setenv("XDG_STATE_HOME", "/proc")
-    refused(shell.dask_cluster("create"), 5, "/proc/dask-ctl/clusters: cannot be written: .*; ")
-
-
-def test_a_full_disk(shell: Scripts, small_disk: Path) -> None:
-    """A full disk refuses a new cluster, and does not keep an old one from being ended."""
-    ok(shell.dask_cluster("create", "--name", "a"))
-    filler = fill(small_disk)
-    refused(shell.dask_cluster("create", "--name", "b"), 5, "cannot be written: No space left .*; ")
-    ok(shell.dask_cluster("scale", "a", "2"))
-    assert [row["name"] for row in listed(shell)] == ["a"]
-    ok(shell.dask_cluster("delete", "a"))
-    filler.unlink()
-
-
-@pytest.mark.parametrize("output", [">/dev/full", "| true"], ids=["full", "pipe"])
-def test_a_name_that_cannot_be_printed(shell: Scripts, output: str) -> None:
-    """A cluster of which nobody has learnt the name is ended, and the exit code says so."""
-    into = f'{{ "$0" "$1" create; echo $? >code.yaml; }} {output}'
-    _, err = shell.start("sh", "-c", into, *DASK_CLUSTER).communicate(timeout=90)
-    assert (shell.cwd / "code.yaml").read_text() == "5\n", err
-    assert "the name of the cluster cannot be printed: " in err.splitlines()[-1]
-    assert records.names() == []
-
-
-def test_strangers(shell: Scripts) -> None:
-    """The host answers on the loopback only, and only to who knows its secret; it lives on."""
-    ok(shell.dask_cluster("create", "--name", "a"))
-    record = records.read("a")
-    host = host_of("a")
-    assert host.port is not None
-    listening = [
-        connection.laddr.ip
-        for connection in psutil.Process(host.pid).net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == host.port
-    ]
-    assert listening == ["127.0.0.1"]
-    call = {"secret": "", "verb": "close", "arguments": {}}
-    half = socket.create_connection(("127.0.0.1", host.port))
-    half.sendall(b'{"secret": ')
-    for sent in (
-        json.dumps(call).encode() + b"\n",
-        json.dumps({**call, "secret": host.secret[:-1]}).encode() + b"\n",
-        json.dumps({**call, "secret": None}).encode() + b"\n",
-        b"GET / HTTP/1.1\r\n\r\n",
-        b"\xff\x00\n",
-        b"[]\n",
-        b"x" * 10_000_000 + b"\n",
-        b"[" * 60_000 + b"\n",
-    ):
-        assert answer(host.port, sent) in (b'{"error": "this is not for you"}\n', b"")
-    with pytest.raises(BackendError, match="unknown verb 'fly'"):
-        control.call(record, "fly")
-    with pytest.raises(BackendError, match="-1 is no number of workers"):
-        control.call(record, "scale", n=-1)
-    with pytest.raises(BackendError, match="'adapt' takes no such option"):
-        control.call(record, "adapt", foo=1)
-    assert "Traceback" not in record.log.read_text()
-    assert records.read("a") == record
-    ok(shell.dask_cluster("scale", "a", "2"))
-    half.close()
-    ok(shell.dask_cluster("delete", "a"))
-
-
-def answer(port: int, sent: bytes) -> bytes:
-    """Send something to a host; what it answers, or nothing if it hung up."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        try:
-            connection.sendall(sent)
-            return connection.makefile("rb").readline()
-        except ConnectionError:
-            return b""
 
 
 def test_a_host_that_hangs_holds_up_no_loop(
@@ -596,10 +221,12 @@ def test_a_host_that_hangs_holds_up_no_loop(
     ok(shell.dask_cluster("delete", "a"))
 
 
-def test_secrets_of_a_spec(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_of_a_spec(
+    shell: Scripts, mine: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is secret in a spec is in no record, no log, and in no process list."""
     monkeypatch.setenv("MY_TOKEN", "t0ken")
-    spec = mine(shell, "Guarded")
+    spec = mine("Guarded")
     spec.write_text(
         spec.read_text()
         + "kwargs:\n  user: me\n  password: pa55word\n  options: {api_key: '${env:MY_TOKEN}'}\n"
@@ -618,14 +245,16 @@ def test_secrets_of_a_spec(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> N
     ok(shell.dask_cluster("delete", "a"))
 
 
-def test_secrets_in_an_error(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_in_an_error(
+    shell: Scripts, mine: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a class quotes of them is hidden, whatever the argument is called."""
     monkeypatch.setenv("DB_PASSWORD", "pa55word")
     (shell.cwd / "mine.py").write_text(
         "def quoting(asynchronous=False, **kwargs):\n"
         "    raise RuntimeError(f\"{kwargs}: {kwargs['a']}\")\n"
     )
-    spec = mine(shell, "quoting")
+    spec = mine("quoting")
     spec.write_text(
         f"{spec.read_text()}kwargs: {{a: '${{env:DB_PASSWORD}}', b: [--token, t0ken]}}\n"
     )

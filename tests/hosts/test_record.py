@@ -287,23 +287,3 @@ def test_a_killed_process_holds_nothing() -> None:
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert records.read("a").life == "dead"
-
-
-@pytest.mark.parametrize(
-    ("log", "last"),
-    [
-        ("", None),
-        ("2026-01-01 12:00:00,000 dask_ctl INFO creating it\nno error here\n", None),
-        (
-            "a\n2026-01-01 12:00:00,000 x.y ERROR gone\nb\n",
-            "2026-01-01 12:00:00,000 x.y ERROR gone",
-        ),
-        ("Traceback:\n  raise A\na.bError: refused\nb\n", "a.bError: refused"),
-        ("sbatch: error: no such partition\nb\n", "sbatch: error: no such partition"),
-    ],
-)
-def test_last_error(tmp_path: Path, log: str, last: str | None) -> None:
-    """Of a log the last line that tells of one: of logging, a traceback or a command."""
-    assert records.last_error(tmp_path / "absent.log") is None
-    (tmp_path / "a.log").write_text(log)
-    assert records.last_error(tmp_path / "a.log") == last
