@@ -24,8 +24,8 @@ class Problem:
         Where the offending value came from: a file and line, a variable, ``dask.config.set``.
     key : str, optional
         The offending key, dotted: ``kwargs.n_workers``.
-    severity : {"error", "warning"}
-        An error keeps a cluster from being created.
+    severity : {"error", "warning", "note"}
+        An error keeps a cluster from being created. A note says what was not checked.
 
     Examples
     --------
@@ -37,7 +37,7 @@ class Problem:
     remedy: str | None = None
     origin: Any = None
     key: str | None = None
-    severity: Literal["error", "warning"] = "error"
+    severity: Literal["error", "warning", "note"] = "error"
 
     def __str__(self) -> str:
         where = [str(part) for part in (self.origin, self.key) if part]

@@ -22,9 +22,10 @@ JOBS = (
 
 
 def check(isolated: Path, text: str) -> list[str]:
-    """The findings of a file, as lines."""
+    """The findings of a file, as lines; but for what was not checked."""
     (isolated / "it.yaml").write_text(text)
-    return [f"{finding.severity}: {finding}" for finding in check_spec("it.yaml")]
+    found = [f"{finding.severity}: {finding}" for finding in check_spec("it.yaml")]
+    return [line for line in found if not line.startswith("note: ")]
 
 
 def test_good_spec_has_no_findings(isolated: Path) -> None:

@@ -14,8 +14,9 @@ from importlib.metadata import entry_points
 from importlib.resources import files
 from typing import Any, Final
 
-from dask_ctl.backends.base import Backend, Sighting
+from dask_ctl.backends.base import Backend
 from dask_ctl.backends.ledger import Ledger
+from dask_ctl.backends.sighting import Sighting
 
 __all__ = ["Backend", "Ledger", "Sighting", "installing", "room_of", "rooms", "template"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
 
 from dask_ctl import _private
 from dask_ctl.backends import signature
 from dask_ctl.backends.ledger import Ledger
+from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import BackendError, Problem
 from dask_ctl.spec.secrets import looks_secret
 
@@ -21,29 +21,6 @@ TLS: Final = {
     "tls_client_cert": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT",
     "tls_client_key": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sighting:
-    """A cluster that a service says it has.
-
-    Parameters
-    ----------
-    name : str
-        What to call it; ``place/name`` where names are unique in places only.
-    arguments : mapping
-        What, besides the name, is needed to connect to it.
-    address : str, optional
-        Where its scheduler listens, if that is all that is known of it.
-    known : mapping
-        What the service says of it: fields of a `ClusterInfo`. Where that tells its status, nobody
-        connects to it to list it.
-    """
-
-    name: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    address: str | None = None
-    known: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Backend:
@@ -86,6 +63,13 @@ class Backend:
         Whether the class itself hands the configuration of the calling process on.
     makes_credentials : bool
         Whether ``security=True`` gives a cluster TLS with credentials of its own.
+    options_of_servers : bool
+        Whether ``scheduler_options``, ``worker_kwargs`` and their like are the arguments of
+        distributed's own scheduler and workers.
+    counted : tuple of str
+        The arguments that are calculated with, so that the text of a number will not do.
+    accepted : mapping of str to tuple of type
+        What arguments take besides the kinds of values that their classes name.
     variables_remedy : str
         What to do where `with_variables` knows no way.
     """
@@ -108,6 +92,12 @@ class Backend:
     read_by_shell: ClassVar[bool] = False
     inherits_config: ClassVar[bool] = False
     makes_credentials: ClassVar[bool] = False
+    options_of_servers: ClassVar[bool] = False
+    counted: ClassVar[tuple[str, ...]] = ("n_workers",)
+    accepted: ClassVar[Mapping[str, tuple[type, ...]]] = {
+        "dashboard_address": (int, bool),
+        "preload": (str,),
+    }
     variables_remedy: ClassVar[str] = "see the documentation of its class"
 
     def __init__(self, target: Any) -> None:
@@ -133,12 +123,12 @@ class Backend:
         """Whether processes are started that import the script's file, as multiprocessing does."""
         return not self.by_command
 
-    def keywords(self, kwargs: Mapping[str, Any]) -> tuple[set[str], bool]:
-        """The names that the target takes by its ``**kwargs`` too, and whether these are all.
+    def takers(self, kwargs: Mapping[str, Any]) -> tuple[list[Any], bool]:
+        """The classes and functions that take keyword arguments, and whether these are all.
 
         Any class may hand its ``**kwargs`` to whatever it likes, so here they are not.
         """
-        return signature.of_bases(self.target), False
+        return [self.target], False
 
     def problems(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """What is wrong with the values of keyword arguments; keys begin with ``kwargs.``."""

@@ -19,6 +19,7 @@ class CloudProvider(Backend):
     classes: ClassVar[tuple[str, ...]] = ("dask_cloudprovider.generic.vmcluster.VMCluster",)
     packages = {"dask_cloudprovider": "dask-cloudprovider"}
     by_command = True
+    options_of_servers = True
 
 
 class Amazon(CloudProvider):

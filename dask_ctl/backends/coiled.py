@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, ClassVar
 
 import dask.config
 
-from dask_ctl.backends.base import Backend, Sighting, written
+from dask_ctl.backends.base import Backend, written
+from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import BackendError
 
 
@@ -24,6 +25,11 @@ class Coiled(Backend):
     service = "coiled"
     can_be_left = True
     inherits_config = True  # by its argument send_dask_config
+    options_of_servers = True
+    accepted: ClassVar[Mapping[str, tuple[type, ...]]] = {
+        "worker_vm_types": (str,),
+        "scheduler_vm_types": (str,),
+    }
 
     def require(self, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> None:
         """A token: without one the first call starts a login, and waits for it."""

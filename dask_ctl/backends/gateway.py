@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import dask.config
 
-from dask_ctl.backends.base import TLS, Backend, Sighting, written
+from dask_ctl.backends.base import TLS, Backend, written
+from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import BackendError
 
 _ALIVE: Final = ("pending", "running", "stopping")

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import dask.config
@@ -28,16 +28,28 @@ class JobQueue(Backend):
     starts_empty = True
     makes_credentials = True
     read_by_shell = True
+    options_of_servers = True
+    counted = ("n_workers", "cores", "processes", "job_cpu")
 
     @property
     def _system(self) -> batch_systems.BatchSystem | None:
         return batch_systems.system_of(base.__name__ for base in self.target.__mro__)
 
-    def keywords(self, kwargs: Mapping[str, Any]) -> tuple[set[str], bool]:
+    def takers(self, kwargs: Mapping[str, Any]) -> tuple[list[Any], bool]:
         """They hand what they do not name to their jobs."""
         job = getattr(self.target, "job_cls", None)
-        known = signature.of_bases(self.target) | signature.of_bases(job)
-        return known, inspect.isclass(job) and "job_cls" not in kwargs
+        jobs = [job] if inspect.isclass(job) else []
+        return [self.target, *jobs], bool(jobs) and "job_cls" not in kwargs
+
+    def problems(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+        """Times as bare numbers: sbatch(1) and bsub(1) read minutes, qsub(1) seconds."""
+        if isinstance(kwargs.get("walltime"), (int, float)):
+            yield Problem(
+                "batch systems read a bare number as minutes, seconds or hours, each as it likes",
+                "write a time in quotes: '00:30:00'",
+                key="kwargs.walltime",
+                severity="warning",
+            )
 
     def doubts(self, kwargs: Mapping[str, Any]) -> list[Problem]:
         """Only Slurm is asked."""
@@ -47,7 +59,7 @@ class JobQueue(Backend):
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """The script of each job, and the command that submits it."""
         job_cls = kwargs.get("job_cls") or self.target.job_cls
-        known = signature.of_bases(job_cls) - {"scheduler", "name"}
+        known = signature.names(job_cls) - {"scheduler", "name"}
         given = {name: value for name, value in kwargs.items() if name in known}
         job = job_cls(scheduler="tcp://<scheduler>:<port>", name="<worker>", **given)
         return f"{job.job_script().strip()}\n\n# submitted by: {job.submit_command}\n"

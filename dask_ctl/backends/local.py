@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from dask_ctl.backends import signature
 from dask_ctl.backends.base import Backend
 
 logger = logging.getLogger("dask_ctl")
@@ -22,20 +21,20 @@ class Local(Backend):
     makes_credentials = True
     inherits_config = True  # a nanny hands on what is in force here
     variables_remedy = "only workers that are processes have variables of their own"
+    options_of_servers = True
+    counted = ("n_workers", "threads_per_worker")
 
     def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
         """Workers that are threads start no process."""
         return kwargs.get("processes") is not False
 
-    def keywords(self, kwargs: Mapping[str, Any]) -> tuple[set[str], bool]:
+    def takers(self, kwargs: Mapping[str, Any]) -> tuple[list[Any], bool]:
         """It hands what it does not name to its workers."""
         from distributed import Nanny, Worker
 
         given = kwargs.get("worker_class")
-        known = signature.of_bases(self.target)
-        for worker in (Nanny, Worker, *([given] if inspect.isclass(given) else [])):
-            known |= signature.of_bases(worker)
-        return known, given is None or inspect.isclass(given)
+        workers = [Nanny, Worker, *([given] if inspect.isclass(given) else [])]
+        return [self.target, *workers], given is None or inspect.isclass(given)
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """How many workers there would be, and what each would have."""
@@ -72,4 +71,13 @@ class Local(Backend):
         return {} if kwargs.get("processes", True) or told else {"protocol": "tcp://"}
 
 
-ROOMS = (Local,)
+class Subprocess(Backend):
+    """distributed's ``SubprocessCluster``, a function."""
+
+    classes = ("distributed.deploy.subprocess.SubprocessCluster",)
+    inherits_config = True  # distributed hands on what is in force here
+    options_of_servers = True
+    counted = ("n_workers", "threads_per_worker")
+
+
+ROOMS = (Local, Subprocess)

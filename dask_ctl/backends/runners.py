@@ -29,6 +29,7 @@ class Runner(Backend):
     by_command = True
     is_runner = True
     inherits_config = True  # every rank sets it in force for itself
+    options_of_servers = True
 
     def with_variables(
         self, kwargs: Mapping[str, Any], variables: Mapping[str, str]

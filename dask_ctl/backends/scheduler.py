@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from dask_ctl.backends import listening
-from dask_ctl.backends.base import Backend, Sighting
+from dask_ctl.backends.base import Backend
+from dask_ctl.backends.sighting import Sighting
 from dask_ctl.spec import settings
 
 

@@ -1,9 +1,12 @@
-"""Which keyword arguments a class or function names, as far as its signature says."""
+"""What a class or function says of its arguments: by its signature and by its docstring."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 _NAMED: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -11,7 +14,12 @@ _NAMED: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYW
 
 def explicit(signature: inspect.Signature) -> set[str]:
     """The names of a signature, but for ``self``."""
-    return {name for name, p in signature.parameters.items() if p.kind in _NAMED} - {"self"}
+    return set(named(signature))
+
+
+def named(signature: inspect.Signature) -> dict[str, inspect.Parameter]:
+    """The parameters of a signature that can be given by name, but for ``self``, in their order."""
+    return {n: p for n, p in signature.parameters.items() if p.kind in _NAMED and n != "self"}
 
 
 def is_open(signature: inspect.Signature | Callable[..., Any]) -> bool:
@@ -21,21 +29,61 @@ def is_open(signature: inspect.Signature | Callable[..., Any]) -> bool:
     return any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
 
 
-def of_bases(target: Any) -> set[str]:
-    """The names that a class and its bases take, by which its ``**kwargs`` may be followed."""
-    found: set[str] = set()
-    for each in _inits(target) if inspect.isclass(target) else ():
-        found |= explicit(each)
-    return found
+def of(target: Any) -> Iterator[inspect.Signature]:
+    """The signatures of a class and its bases, to which ``**kwargs`` may go, or of a function."""
+    bases = target.__mro__[:-1] if inspect.isclass(target) else ()
+    functions = [base.__dict__["__init__"] for base in bases if "__init__" in base.__dict__]
+    for each in functions or [target]:
+        with suppress(ValueError, TypeError):  # what is written in C may have none
+            yield inspect.signature(each)
+
+
+def names(*takers: Any) -> set[str]:
+    """What functions, and classes with their bases, name."""
+    return {name for taker in takers for each in of(taker) for name in named(each)}
 
 
 def takes(target: Any, name: str) -> bool:
     """Whether a target, or a base to which its ``**kwargs`` may go, has an argument of a name."""
     own = inspect.signature(target)
-    return name in explicit(own) or (is_open(own) and name in of_bases(target))
+    return name in explicit(own) or (is_open(own) and name in names(target))
 
 
-def _inits(target: type) -> Iterator[inspect.Signature]:
-    for base in target.__mro__[:-1]:
-        if "__init__" in base.__dict__:
-            yield inspect.signature(base.__dict__["__init__"])
+def documented(target: Any) -> Iterator[tuple[str, str, str]]:
+    """The parameters in a numpydoc docstring: each with its type and its first sentence."""
+    doc = inspect.getdoc(target) or ""
+    sections = re.split(r"^ *(\w[\w ]*)\n *-{3,}\n", doc, flags=re.MULTILINE)
+    by_name = dict(zip(sections[1::2], sections[2::2], strict=True))
+    body = textwrap.dedent(by_name.get("Parameters", "")) + "\n"
+    entry = r"^(\w+) *(?::([^\n]*))?\n((?:(?: +[^\n]*)?\n)+)"
+    for name, type_, told in re.findall(entry, body, re.MULTILINE):
+        yield name, type_.strip(), re.split(r"(?<=\.)\s", " ".join(told.split()))[0]
+
+
+def of_servers(kwargs: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What takes the arguments in ``scheduler_options``, ``worker_kwargs`` and their like.
+
+    Of a class of the user's own that is not known.
+    """
+    from distributed import Nanny, Scheduler, Worker
+
+    schedulers = [] if {"scheduler_cls", "scheduler_class"} & kwargs.keys() else [Scheduler]
+    workers = [] if "worker_class" in kwargs else [Nanny, Worker, _several]
+    return {
+        f"{role}_{ending}": takers
+        for role, takers in (("scheduler", schedulers), ("worker", workers))
+        for ending in ("options", "kwargs")
+    }
+
+
+def options(
+    scheduler_options: dict[str, Any] | None = None,
+    scheduler_kwargs: dict[str, Any] | None = None,
+    worker_options: dict[str, Any] | None = None,
+    worker_kwargs: dict[str, Any] | None = None,
+) -> None:
+    """What these arguments are; not every class says so."""
+
+
+def _several(n_workers: int = 1) -> None:
+    """What ``SSHCluster`` itself takes from its ``worker_options`` (distributed 2026.8)."""

@@ -20,6 +20,7 @@ class SSH(Backend):
     packages = {"asyncssh": "asyncssh"}
     templates = ("ssh",)
     inherits_config = True  # distributed hands on what is in force here
+    options_of_servers = True
 
     def can(self, verb: Literal["scale", "adapt"]) -> bool:
         """It has the machines that it is given; scaling it corrupts it (distributed 2026.8)."""

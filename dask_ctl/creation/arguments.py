@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from dask_ctl.backends import Backend, signature
+from dask_ctl.creation.kinds import Mistake, mistake
 from dask_ctl.exceptions import Problem
 from dask_ctl.spec.checks import did_you_mean
 
 
 def misfits(room: Backend, args: list[Any], kwargs: Mapping[str, Any]) -> Iterator[Problem]:
-    """What does not fit; keys are ``args``, ``kwargs`` and ``kwargs.NAME``.
+    """Names that do not fit; keys are ``args``, ``kwargs`` and ``kwargs.NAME``.
 
     Parameters
     ----------
@@ -21,58 +22,127 @@ def misfits(room: Backend, args: list[Any], kwargs: Mapping[str, Any]) -> Iterat
     args, kwargs
         What it is to be called with.
     """
-    try:
-        own = inspect.signature(room.target)
-    except (ValueError, TypeError):
+    own = _signature(room)
+    if own is None:
         return
-    known, complete = signature.explicit(own), not signature.is_open(own)
-    if not complete and not kwargs.keys() <= known:
-        names, complete = room.keywords(kwargs)
-        known |= names
+    known, complete = _known(room, own, kwargs)
     unknown = [name for name in kwargs if name not in known]
     for name in unknown:
-        hint = did_you_mean(name, known)
         key = f"kwargs.{name}"
         if complete:
-            remedy = hint or f"known: {', '.join(sorted(known))}"
-            yield Problem(f"{room.name} takes no such argument", remedy, key=key)
-        elif hint and _is_typo(name, known):
+            yield _unknown(room.name, name, known, key)
+        elif _is_typo(name, known):
             problem = f"{room.name} does not name this argument"
-            yield Problem(problem, hint, key=key, severity="warning")
+            yield Problem(problem, did_you_mean(name, known), key=key, severity="warning")
     if not unknown or not complete:
         yield from _binding(room.name, own, args, kwargs)
+    for argument, takers in _parts(room, kwargs).items():
+        known = signature.names(*takers)
+        for name in kwargs[argument]:
+            if name not in known:
+                key = f"kwargs.{argument}.{name}"
+                yield _unknown(takers[0].__name__, name, known, key)
 
 
-def adapt_misfits(room: Backend, options: Mapping[str, Any]) -> Iterator[Problem]:
-    """The options that no ``adapt`` of a cluster class knows; the cluster would ignore them."""
-    known = _adapt_options(room.target) if options else set()
+def unchecked(room: Backend, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+    """Notes of the arguments of which nothing is known here."""
+    own = _signature(room)
+    known, complete = _known(room, own, kwargs) if own else (set(), False)
+    foreign = signature.of_servers(kwargs) if room.options_of_servers else {}
+    for name in kwargs:
+        what = None
+        if not complete and name not in known and not _is_typo(name, known):
+            what = f"{room.name} does not say whether it takes it"
+        elif foreign.get(name) == []:
+            what = "it is for a class of which nothing is known here"
+        if what:
+            yield Problem(f"not checked: {what}", key=f"kwargs.{name}", severity="note")
+
+
+def _known(
+    room: Backend, own: inspect.Signature, kwargs: Mapping[str, Any]
+) -> tuple[set[str], bool]:
+    """The names of arguments that are taken, and whether these are all."""
+    known, complete = signature.explicit(own), not signature.is_open(own)
+    if not complete and not kwargs.keys() <= known:
+        takers, complete = room.takers(kwargs)
+        known |= signature.names(*takers)
+    return known, complete
+
+
+def mistakes(
+    room: Backend, args: list[Any], kwargs: Mapping[str, Any], adapt: Mapping[str, Any]
+) -> Iterator[Mistake]:
+    """Values that are of another kind than their argument takes."""
+    own = _signature(room)
+    takers, _ = room.takers(kwargs)
+    if room.options_of_servers:
+        takers = [*takers, signature.options]
+    names = signature.named(own) if own else {}
+    # The same name is another argument in another place.
+    given = [(f"args.{n}", *each, takers) for n, each in enumerate(zip(names, args, strict=False))]
+    given += [(f"kwargs.{name}", name, value, takers) for name, value in kwargs.items()]
+    for argument, inner in _parts(room, kwargs).items():
+        inside = kwargs[argument].items()
+        given += [(f"kwargs.{argument}.{name}", name, value, inner) for name, value in inside]
+    adapting = _takers_of(room.target, "adapt") if adapt else []
+    given += [(f"adapt.{name}", name, value, adapting) for name, value in adapt.items()]
+    for key, name, value, takers in given:
+        found = mistake(key, name, value, takers, room)
+        if found is not None:
+            yield found
+
+
+def option_misfits(room: Backend, verb: str, options: Mapping[str, Any]) -> Iterator[Problem]:
+    """The options that no ``adapt`` or ``scale`` of a cluster class knows."""
+    takers = _takers_of(room.target, verb) if options else []
+    known = signature.names(*takers) - {"cluster"}
     for name in options if known else ():
         if name not in known:
-            hint = did_you_mean(name, known)
-            remedy = hint or f"known: {', '.join(sorted(known - {'self', 'cluster'}))}"
-            yield Problem("'adapt' takes no such option", remedy, key=f"adapt.{name}")
+            yield _unknown(f"'{verb}'", name, known, f"{verb}.{name}", "option")
 
 
-def _adapt_options(target: Any) -> set[str]:
-    known: set[str] = set()
+def _takers_of(target: Any, verb: str) -> list[Callable[..., Any]]:
+    """What takes the options of ``adapt`` or ``scale``: the methods of a class and its bases."""
+    takers: list[Callable[..., Any]] = []
     for base in getattr(target, "__mro__", ()):
-        method = base.__dict__.get("adapt")
+        method = base.__dict__.get(verb)
         if method is None:
             continue
-        known |= signature.explicit(inspect.signature(method))
+        takers.append(method)
         if not signature.is_open(method):
             break
         if base.__module__ == "distributed.deploy.cluster":
             from distributed import Adaptive, Scheduler
 
-            for function in (Adaptive.__init__, Scheduler.workers_to_close):
-                known |= signature.explicit(inspect.signature(function))
-    return known
+            takers += [Adaptive.__init__, Scheduler.workers_to_close]
+    return takers
+
+
+def _parts(room: Backend, kwargs: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The arguments that are given and hold those of something else, and what takes these."""
+    given = [name for name, value in kwargs.items() if isinstance(value, Mapping)]
+    parts = signature.of_servers(kwargs) if given and room.options_of_servers else {}
+    return {name: parts[name] for name in given if parts.get(name)}
+
+
+def _signature(room: Backend) -> inspect.Signature | None:
+    try:
+        return inspect.signature(room.target)
+    except (ValueError, TypeError):
+        return None
+
+
+def _unknown(
+    who: str, name: str, known: Iterable[str], key: str, what: str = "argument"
+) -> Problem:
+    remedy = did_you_mean(name, known) or f"known: {', '.join(sorted(known))}"
+    return Problem(f"{who} takes no such {what}", remedy, key=key)
 
 
 def _is_typo(name: str, known: Iterable[str]) -> bool:
     """Whether a name differs from a known one by a letter, rather than by its meaning."""
-    return any(
+    return did_you_mean(name, known) is not None and any(
         word.startswith(name) or name.startswith(word) or sorted(word) == sorted(name)
         for word in known
         if abs(len(word) - len(name)) <= 1

@@ -7,7 +7,6 @@ import os
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from dask_ctl._async import settled
@@ -197,9 +196,7 @@ class _Call:
                 yield
         except DaskCtlError as error:
             if error.problem.origin is None:
-                path = error.problem.key.split(".") if error.problem.key else ["class"]
-                located = replace(error.problem, origin=self.resolved.origin_of(*path))
-                raise type(error).of(located) from error.__cause__
+                raise type(error).of(self.resolved.located(error.problem)) from error.__cause__
             raise
         except Exception as error:
             known = secrets({"args": self.args, "kwargs": self.kwargs, "env": self.spec.env})

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dask_ctl import _private
 from dask_ctl.backends import Backend, room_of
 from dask_ctl.creation import carried
-from dask_ctl.creation.arguments import adapt_misfits, misfits
+from dask_ctl.creation.arguments import misfits, mistakes, option_misfits, unchecked
+from dask_ctl.creation.kinds import Mistake
 from dask_ctl.creation.target import load
 from dask_ctl.exceptions import (
     BackendError,
@@ -81,7 +81,8 @@ def plan(resolved: ResolvedSpec, env: Mapping[str, str]) -> str:
     expanded = resolved.expanded(env)
     room = room_of(load(expanded.tree))
     args, kwargs = arguments(expanded.tree)
-    for problem in fitting(expanded, room, args, kwargs):
+    given = (expanded, room, args, kwargs)
+    for problem in (*fitting(*given), *refusals(*given)):
         if problem.severity == "error":
             raise InvalidSpecError.of(problem)
     hidden = [
@@ -120,9 +121,11 @@ def _problems(resolved: ResolvedSpec, env: Mapping[str, str]) -> Iterator[Proble
         return
     args, kwargs = arguments(expanded.tree)
     yield from fitting(expanded, room, args, kwargs)
-    yield from _located(room.doubts(kwargs), expanded)
+    yield from refusals(expanded, room, args, kwargs)
+    yield from map(expanded.located, room.doubts(kwargs))
     if not room.read_by_shell:
         yield from unexpanded(expanded.tree)
+    yield from map(expanded.located, unchecked(room, kwargs))
 
 
 def _unknown_values(tree: Located, env: Mapping[str, str]) -> Iterator[Problem]:
@@ -143,14 +146,21 @@ def fitting(
     resolved: ResolvedSpec, room: Backend, args: list[Any], kwargs: Mapping[str, Any]
 ) -> Iterator[Problem]:
     """Whether a spec fits its class: its arguments, its scaling, and that it gets workers."""
-    adapt = resolved.spec.adapt or {}
-    for found in (
-        misfits(room, args, kwargs),
-        room.problems(kwargs),
-        adapt_misfits(room, adapt),
-        carried.misfits(resolved, room, kwargs),
-    ):
-        yield from _located(found, resolved)
+    scale, adapt = resolved.spec.scale, resolved.spec.adapt or {}
+    found = [
+        *misfits(room, args, kwargs),
+        *option_misfits(room, "scale", scale if isinstance(scale, Mapping) else {}),
+        *option_misfits(room, "adapt", adapt),
+    ]
+    wrong = list(mistakes(room, args, kwargs, adapt))
+    found += [each.problem for each in wrong if not _is_refused(each)]
+    if all(each.problem.severity == "warning" for each in wrong):
+        # A room need not be asked of values that are not what it knows.
+        found += [*room.problems(kwargs), *carried.misfits(resolved, room, kwargs)]
+    told = {problem.key for problem in resolved.warnings}  # of what YAML has read otherwise
+    for problem in map(resolved.located, found):
+        if problem.severity == "error" or problem.key not in told:
+            yield problem
     for verb in ("scale", "adapt"):
         if getattr(resolved.spec, verb) is not None and not room.can(verb):
             yield _cannot(verb, resolved)
@@ -164,11 +174,16 @@ def fitting(
         )
 
 
-def _located(problems: Iterable[Problem], resolved: ResolvedSpec) -> Iterator[Problem]:
-    for problem in problems:
-        path = tuple((problem.key or "class").split(".", 1))
-        known = resolved.tree.get(*path) is not None
-        yield replace(problem, origin=resolved.origin_of(*path) if known else resolved.origin)
+def refusals(
+    resolved: ResolvedSpec, room: Backend, args: list[Any], kwargs: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """What the class itself will refuse: its own error is what the caller of it is to get."""
+    found = mistakes(room, args, kwargs, resolved.spec.adapt or {})
+    yield from (resolved.located(each.problem) for each in found if _is_refused(each))
+
+
+def _is_refused(found: Mistake) -> bool:
+    return found.problem.severity == "error" and not found.unnoticed
 
 
 def refuse_fixed(cluster: Any, resolved: ResolvedSpec) -> None:

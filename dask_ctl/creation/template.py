@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import re
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import yaml
 
 from dask_ctl import backends
+from dask_ctl.backends import signature
 from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.spec.checks import did_you_mean
 
@@ -40,7 +40,7 @@ def template(name: str) -> str:
 def _other_arguments(spec: dict[str, Any]) -> Iterator[str]:
     try:
         target = getattr(importlib.import_module(spec["module"]), spec["class"])
-        documented = dict(_documented(inspect.getdoc(target) or ""))
+        documented = {name: text for name, _, text in signature.documented(target)}
         parameters = inspect.signature(target).parameters
     except (ImportError, AttributeError, ValueError):
         yield f"# {spec['module']} is not installed here, so its other arguments are not listed."
@@ -56,16 +56,6 @@ def _other_arguments(spec: dict[str, Any]) -> Iterator[str]:
             continue
         yield f"#   {name}: {_literal(defaults.get(name))}"
         yield from (f"#     {line}" for line in textwrap.wrap(text, 92))
-
-
-def _documented(doc: str) -> Iterator[tuple[str, str]]:
-    """The parameters of a numpydoc docstring, each with its first sentence."""
-    sections = re.split(r"^ *(\w[\w ]*)\n *-{3,}\n", doc, flags=re.MULTILINE)
-    named = dict(zip(sections[1::2], sections[2::2], strict=True))
-    body = textwrap.dedent(named.get("Parameters", "")) + "\n"
-    for entry in re.finditer(r"^(\w+) *(?::[^\n]*)?\n((?:(?: +[^\n]*)?\n)+)", body, re.MULTILINE):
-        text = " ".join(entry[2].split())
-        yield entry[1], re.split(r"(?<=\.)\s", text)[0]
 
 
 def _literal(value: Any) -> str:

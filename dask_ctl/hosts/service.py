@@ -16,7 +16,7 @@ import dask.config
 
 from dask_ctl import _platform, _private
 from dask_ctl.backends import Backend
-from dask_ctl.creation.arguments import adapt_misfits
+from dask_ctl.creation.arguments import option_misfits
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, reason
 from dask_ctl.hosts import log
 from dask_ctl.hosts.client import LOOPBACK, MAX_LINE
@@ -131,7 +131,7 @@ class Service:
 
     async def _adapt(self, options: dict[str, Any]) -> None:
         self._refuse_fixed("adapt")
-        for problem in adapt_misfits(self.room, options):
+        for problem in option_misfits(self.room, "adapt", options):
             raise InvalidSpecError.of(problem)
         given = self.room.adapt_options(self.cluster, options)
         await asyncio.to_thread(lambda: self.cluster.adapt(**given))

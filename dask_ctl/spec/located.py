@@ -96,6 +96,20 @@ class Located:
                 return found.origin
         return self.origin
 
+    def path(self, key: str) -> KeyPath | None:
+        """Where a dotted key leads, or None; a name may hold dots itself."""
+        if not isinstance(self.value, (dict, list)):
+            return None
+        parts = self.value.items() if isinstance(self.value, dict) else enumerate(self.value)
+        for name, part in parts:
+            if key == str(name):
+                return (name,)
+            if key.startswith(f"{name}."):
+                inner = part.path(key.removeprefix(f"{name}."))
+                if inner is not None:
+                    return (name, *inner)
+        return None
+
     def plain(self) -> Any:
         """The value without the origins: fresh containers, the same leaves."""
         if isinstance(self.value, dict):

@@ -105,6 +105,11 @@ class ResolvedSpec:
         """Where the value at `path` came from, or the nearest thing above it."""
         return self.tree.origin_of(path)
 
+    def located(self, problem: Problem) -> Problem:
+        """The same problem with the place of its key; without one, that of the class."""
+        path = self.tree.path(problem.key or "class")
+        return replace(problem, origin=self.origin_of(*path) if path else self.origin)
+
     @property
     def origin(self) -> Origin:
         """Where the class came from, which names the spec in messages."""

@@ -28,7 +28,7 @@ class AcmeCluster(Cluster):
         self.shutdown_on_close = shutdown_on_close
         super().__init__(asynchronous=asynchronous, name=name)
         if name not in service.clusters():
-            service.start(name, size, options.get("flavour", "plain"))
+            service.start(name, size, **options)
         if not self.called_from_running_loop:
             self._loop_runner.start()
             self.sync(self._start)

@@ -17,10 +17,9 @@ class Acme(Backend):
     by_command = True
     service = "acme"
 
-    def keywords(self, kwargs):
-        """All that its ``**options`` may be."""
-        names, _ = super().keywords(kwargs)
-        return names | {"flavour"}, True
+    def takers(self, kwargs):
+        """Its ``**options`` are those of its machines, and nothing else."""
+        return [self.target, service.start], True
 
     def problems(self, kwargs):
         """Acme has no more than ten machines."""

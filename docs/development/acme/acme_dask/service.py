@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 
-def start(name, size, flavour):
+def start(name, size, flavour="plain"):
     """Start the scheduler and the workers of a cluster."""
     address = _folder() / f"{name}.address"
     scheduler = ["scheduler", "--scheduler-file", str(address), "--port", "0"]
