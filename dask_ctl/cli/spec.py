@@ -53,8 +53,8 @@ def show(
     for text, origin in lines:
         comment = click.style(f"  # {describe(origin)}", dim=True) if origin else ""
         click.echo(f"{text:<{width}}{comment}" if comment else text)
-    for entry in resolved.overridden:
-        click.echo(click.style(f"# not used: {entry}", dim=True))
+    for remark in resolved.remarks():
+        click.echo(click.style(remark, dim=True))
 
 
 @group.command()

@@ -15,6 +15,7 @@ VERSIONS: Final = (1,)
 NAME: Final = r"[^\W\d]\w*"
 MODULE: Final = rf"{NAME}(\.{NAME})*"
 VARIABLE: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+CONDITIONS: Final = ("host", "command", "env")
 
 
 def names_target(layer: Located) -> bool:
@@ -215,12 +216,56 @@ def check_extends(key: str, part: Located) -> Located:
     """Names or paths of specs, as a list; null is an empty one."""
     one = [] if part.value is None else [part]
     parts = part.value if isinstance(part.value, list) else one
-    for each in parts:
-        if not isinstance(each.value, str) or not each.value.strip():
-            found = "an empty one" if each.value == "" else kind(each.value)
-            problem = f"must be names or paths of specs, not {found}"
-            raise wrong((key,), each.origin, problem, "name a spec")
-        if has_placeholder(each.value):
-            problem = "is needed before placeholders are replaced"
-            raise wrong((key,), each.origin, problem, "write the name out")
-    return replace(part, value=parts)
+    problem = "must be names or paths of specs"
+    return replace(part, value=[_early(key, each, problem) for each in parts])
+
+
+def check_when(key: str, part: Located) -> Located:
+    """Conditions of where one is."""
+    if part.value is None:
+        return part
+    conditions = _mapping(key, part).value
+    for name, each in conditions.items():
+        if name not in CONDITIONS:
+            remedy = did_you_mean(name, CONDITIONS) or f"known: {', '.join(CONDITIONS)}"
+            raise wrong((key, str(name)), each.origin, "unknown condition", remedy)
+    return replace(part, value={name: _condition(name, each) for name, each in conditions.items()})
+
+
+def _condition(name: str, part: Located) -> Located:
+    path = f"when.{name}"
+    if part.value is None:
+        return part
+    if isinstance(part.value, list):
+        if not part.value:
+            raise wrong((path,), part.origin, "is an empty list", "remove it")
+        return replace(part, value=[_condition(name, each) for each in part.value])
+    if name != "env":
+        return _early(path, part, "must be text")
+    if not isinstance(part.value, dict):
+        _variable(path, part.value, part)
+        return part
+    patterns = {}
+    for variable, each in part.value.items():
+        _variable(path, variable, each)
+        several = each.value if isinstance(each.value, list) else [each]
+        texts = [_early(path, _text((path, variable), one), "must be text") for one in several]
+        patterns[variable] = replace(each, value=texts)
+    return replace(part, value=patterns)
+
+
+def _variable(path: str, name: object, part: Located) -> None:
+    if not re.fullmatch(VARIABLE, str(name)):
+        remedy = "write NAME, or NAME: pattern"
+        raise wrong((path,), part.origin, f"{name!r} is no name of a variable", remedy)
+
+
+def _early(key: str, part: Located, problem: str) -> Located:
+    """A text that is needed before placeholders are replaced."""
+    if not isinstance(part.value, str) or not part.value.strip():
+        found = "an empty one" if part.value == "" else kind(part.value)
+        raise wrong((key,), part.origin, f"{problem}, not {found}")
+    if has_placeholder(part.value):
+        problem = "is needed before placeholders are replaced"
+        raise wrong((key,), part.origin, problem, "write it out")
+    return part

@@ -15,8 +15,21 @@ _PLACEHOLDER: Final = r"\$\{(env|text|import):"
 
 # Of keyword arguments: any text may name one; whether the target takes it is another question.
 _ARGUMENTS: Final = {"type": ["object", "null"], "propertyNames": {"minLength": 1}}
-_SPEC_NAME: Final = {"type": "string", "pattern": r"\S", "not": {"pattern": _PLACEHOLDER}}
-_EXTENDS: Final = {"anyOf": [_SPEC_NAME, {"type": "array", "items": _SPEC_NAME}, {"type": "null"}]}
+
+
+def _one_or_more(one: Mapping[str, Any], *, fewest: int = 1) -> dict[str, Any]:
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": fewest}, {"type": "null"}]}
+
+
+# What says which spec is meant holds no placeholders.
+_WORD: Final = {"type": "string", "pattern": r"\S", "not": {"pattern": _PLACEHOLDER}}
+_TEXT: Final = {**_WORD, "type": ["string", "number"]}
+_CONDITION: Final = {
+    "type": ["string", "object"],
+    "pattern": f"^{VARIABLE}$",
+    "propertyNames": {"pattern": f"^{VARIABLE}$"},
+    "additionalProperties": {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +82,24 @@ TABLE: Final = (
         type="name, path or list",
         description="The specs that this one is laid over, the later over the earlier.",
         check=checks.check_extends,
-        schema=_EXTENDS,
+        schema=_one_or_more(_WORD, fewest=0),
+        early=True,
+    ),
+    Key(
+        name="when",
+        type="mapping",
+        description="Where it is meant for: 'host' (patterns), 'command' (on PATH), 'env' (a "
+        "variable that is set, or NAME: pattern).",
+        check=checks.check_when,
+        schema={
+            "type": ["object", "null"],
+            "additionalProperties": False,
+            "properties": {
+                "host": _one_or_more(_WORD),
+                "command": _one_or_more(_WORD),
+                "env": _one_or_more(_CONDITION),
+            },
+        },
         early=True,
     ),
     Key(

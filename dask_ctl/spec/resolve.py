@@ -13,19 +13,23 @@ from typing import Any, Final
 import dask.config
 
 from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError, Problem
-from dask_ctl.spec.checks import did_you_mean, is_partial, keyword_names, kind, names_target
+from dask_ctl.spec.checks import did_you_mean, is_partial, keyword_names, kind, names_target, wrong
 from dask_ctl.spec.cluster_spec import build
 from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.defaults import DEFAULTS, NAMESPACE
-from dask_ctl.spec.layers import Below, Layer, laid_over, merged
+from dask_ctl.spec.layers import Below, Layer, laid_over, merged, without
 from dask_ctl.spec.library import Library
 from dask_ctl.spec.located import Located, Origin, Source, locate
 from dask_ctl.spec.places import FILE_NAME, Places, SpecFile, is_path
 from dask_ctl.spec.resolved import Overridden, ResolvedSpec
 from dask_ctl.spec.shape import check_layer
 from dask_ctl.spec.traps import misreadings
+from dask_ctl.spec.when import findings
 
-FALLBACK: Final = {"module": "dask.distributed", "class": "LocalCluster"}
+FALLBACK: Final = locate(
+    {"module": "dask.distributed", "class": "LocalCluster"},
+    Origin(Source.FALLBACK, "local_fallback=True"),
+)
 
 
 def resolve(
@@ -73,19 +77,26 @@ class _Cascade:
         self.overridden: list[Overridden] = []
         self.warnings: list[Problem] = []
         self.used: list[Origin] = []
+        self.chosen: str | None = None
 
     def resolve(
         self, argument: Any, asked_by: Origin, overrides: Sequence[Located]
     ) -> ResolvedSpec:
-        tree = self._merged(list(self._layers(argument, asked_by)))
+        layers = list(self._layers(argument, asked_by))
+        named = argument is not None and layers[0].below is Below.ENDED
+        tree = self._meant_for_here(self._merged(layers), named=named)
         tree = self._with_cluster_kwargs(tree)
         for override in overrides:
             layer = self.library.inline(override)
+            if (when := layer.tree.get("when")) is not None:
+                remedy = "put it into the spec"
+                raise wrong(("when",), when.origin, "cannot be laid over a chosen spec", remedy)
             below = Below.MERGED if layer.below is Below.ENDED else Below.KEPT
             tree = laid_over(tree, replace(layer, below=below), self._override)
         return replace(
             ResolvedSpec.of(tree),
             used=tuple(self.used),
+            chosen=self.chosen,
             overridden=tuple(self.overridden),
             warnings=(*self._unknown_keys(), *self.warnings, *misreadings(tree)),
         )
@@ -106,8 +117,7 @@ class _Cascade:
                     self._override(lower.origin, by, "replaced by a higher source")
                 return
         if self.fallback:
-            tree = locate(FALLBACK, Origin(Source.FALLBACK, "local_fallback=True"))
-            yield Layer(tree, Below.ENDED)
+            yield Layer(FALLBACK, Below.ENDED)
 
     def _sources(self, argument: Any, asked_by: Origin) -> Iterator[Located | SpecFile]:
         """What each source gives, from the highest."""
@@ -127,20 +137,18 @@ class _Cascade:
         yield from self.places.implicit()
 
     def _layer(self, source: Located | SpecFile) -> Layer | None:
-        """Check what a source gives; None if it names a spec that falls back."""
+        """Check what a source gives; None if that is nothing here, and falls back."""
         if isinstance(source, SpecFile):
             tree = self.library.load(source)
             return Layer(tree, Below.ENDED if names_target(tree) else Below.MERGED)
+        if type(source.value) is tuple:  # Python, in code or in a variable
+            source = locate(list(source.value), source.origin)
+        if isinstance(source.value, list) and source.origin.source is not Source.ARGUMENT:
+            return self._choice(source)
         if isinstance(source.value, str):
-            named = self._named(source)
-            return None if named is None else Layer(named, Below.ENDED)
+            return self._named(source)
         if not isinstance(source.value, dict):
-            raise InvalidSpecError(
-                f"must be a path, a name or a mapping, not {kind(source.value)}",
-                remedy="see the documentation of specs",
-                origin=source.origin,
-                key=None if source.origin.source is Source.ARGUMENT else "ctl.cluster-spec",
-            )
+            raise _no_spec(source)
         return self.library.inline(source)
 
     # -- from the lowest layer to the highest --------------------------------------------
@@ -174,35 +182,87 @@ class _Cascade:
 
     # -- specs elsewhere -----------------------------------------------------------------
 
-    def _named(self, source: Located) -> Located | None:
+    def _named(self, source: Located) -> Layer | None:
         """The spec that a string names; None if it does not exist and falls back."""
-        text = source.value
-        if not text.strip():
-            raise InvalidSpecError(
-                "is empty", remedy="name a spec, or unset it", origin=source.origin
-            )
         try:
-            parts = self.library.parts(text, source.origin)
+            return self._whole(source)
         except DaskClusterConfigNotFound:
             if not self.fallback:
                 raise
-        else:
-            self.used += [part.origin for part in parts]
-            tree = merged([Layer(part) for part in parts], self._override)
-            build(tree)  # what was named must stand on its own
-            return tree
-        missing = f"{text!r} does not exist"
-        self.warnings.append(
-            Problem(
-                severity="warning",
-                summary=missing,
-                remedy="using a LocalCluster instead",
-                origin=source.origin,
-            )
-        )
-        fallback = Origin(Source.FALLBACK, "local_fallback=True")
-        self._override(source.origin, fallback, missing)
+        self._falls_back(source.origin, f"{source.value!r} does not exist")
         return None
+
+    def _whole(self, source: Located) -> Layer:
+        """A spec that must stand on its own."""
+        if not isinstance(source.value, str):
+            parts = [self.library.inline(source).tree]
+        elif source.value.strip():
+            parts = self.library.parts(source.value, source.origin)
+        else:
+            remedy = "name a spec, or unset it"
+            raise InvalidSpecError("is empty", remedy=remedy, origin=source.origin)
+        tree = merged([Layer(part) for part in parts], self._override)
+        build(tree)
+        self.used += [part.origin for part in parts]
+        return Layer(tree, Below.ENDED)
+
+    # -- where a spec is meant for -------------------------------------------------------
+
+    def _choice(self, source: Located) -> Layer | None:
+        """Of a list of specs the first that is meant for here; None if none is and that will do."""
+        passed: list[tuple[Origin, str]] = []
+        for each in source.value:
+            if not isinstance(each.value, (str, dict)):
+                raise _no_spec(each)
+            before = len(self.used)
+            layer = self._whole(each)
+            if not (missing := self._missing(layer.tree)):
+                for origin, why in passed:
+                    self._override(origin, each.origin, f"not meant for here: {why}")
+                self.chosen = self.chosen or "it has no 'when'"
+                return layer
+            del self.used[before:]
+            passed.append((layer.tree.value["when"].origin, missing))
+        wanted = "; ".join(f"{origin}: {why}" for origin, why in passed) or "the list is empty"
+        self._nowhere(source.origin, f"no spec of the list is meant for here ({wanted})")
+        return None
+
+    def _missing(self, tree: Located) -> str | None:
+        """What `when` wants and is not there; if all is there, that is noted."""
+        found = findings(tree.get("when"), self.places.env)
+        if missing := [finding.seen for finding in found if not finding.holds]:
+            return ", ".join(missing)
+        self.chosen = ", ".join(finding.seen for finding in found) or self.chosen
+        return None
+
+    def _meant_for_here(self, tree: Located, *, named: bool) -> Located:
+        """The spec without its `when`, if that holds or the call has named the spec."""
+        when = tree.get("when")
+        if when is None:
+            return tree
+        if missing := self._missing(tree):
+            problem = f"is not meant for here: {missing}"
+            if not named:
+                self._nowhere(when.origin, problem)
+                self.used.clear()
+                return FALLBACK
+            self.warnings.append(Problem(problem, origin=when.origin, severity="warning"))
+        return without(tree, "when")
+
+    def _nowhere(self, origin: Origin, problem: str) -> None:
+        if not self.fallback:
+            raise DaskClusterConfigNotFound(
+                problem,
+                remedy="name a spec to use it all the same, or fall back to this machine with "
+                "--local-fallback, in Python create_cluster(local_fallback=True)",
+                origin=origin,
+            )
+        self._falls_back(origin, problem)
+
+    def _falls_back(self, origin: Origin, problem: str) -> None:
+        remedy = "using a LocalCluster instead"
+        self.warnings.append(Problem(problem, remedy, origin, severity="warning"))
+        self._override(origin, FALLBACK.origin, problem)
 
     # -- messages ------------------------------------------------------------------------
 
@@ -232,3 +292,12 @@ class _Cascade:
                         origin=part.origin,
                         key=f"{NAMESPACE}.{key}",
                     )
+
+
+def _no_spec(part: Located) -> InvalidSpecError:
+    return InvalidSpecError(
+        f"must be a path, a name or a mapping, not {kind(part.value)}",
+        remedy="see the documentation of specs",
+        origin=part.origin,
+        key=None if part.origin.source is Source.ARGUMENT else "ctl.cluster-spec",
+    )

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -17,6 +17,8 @@ from dask_ctl.spec.located import Located, Origin, Source, dotted
 from dask_ctl.spec.secrets import masked
 from dask_ctl.spec.shape import check_layer
 from dask_ctl.spec.values import expand
+
+_MORE: Final = ("used", "chosen", "overridden", "warnings")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class ResolvedSpec:
         For each leaf, by its dotted name, where it came from.
     used : tuple of Origin
         The specs and partial specs that took part, but for those that one of them extends.
+    chosen : str or None
+        Why this spec, if it has a `when` or was chosen from a list.
     overridden : tuple of Overridden
         The lower sources that were replaced, wholly or in part.
     warnings : tuple of Problem
@@ -66,6 +70,7 @@ class ResolvedSpec:
     spec: ClusterSpec
     origins: Mapping[str, Origin]
     used: tuple[Origin, ...] = ()
+    chosen: str | None = None
     overridden: tuple[Overridden, ...] = ()
     warnings: tuple[Problem, ...] = ()
     tree: Located = field(repr=False, compare=False)
@@ -125,10 +130,17 @@ class ResolvedSpec:
             if key in self.tree.value:
                 yield from _lines(self.tree.value[key], shown[key], key, 0)
 
+    def remarks(self) -> Iterator[str]:
+        """Why this spec and no other, as comments."""
+        if self.chosen:
+            yield f"# chosen: {self.chosen}"
+        yield from (f"# not used: {entry}" for entry in self.overridden)
+
     def shadowed(self) -> Iterator[Problem]:
         """Warnings of files that a variable of the environment puts aside."""
         for entry in self.overridden:
-            if entry.origin.source is Source.FILE and entry.by.source is Source.ENVIRONMENT:
+            found = entry.origin.source is Source.FILE and entry.origin.via is None
+            if found and entry.by.source is Source.ENVIRONMENT:
                 yield Problem(
                     f"not used: the environment variable {entry.by} takes its place",
                     remedy=f"unset {entry.by} to use it",
@@ -151,6 +163,7 @@ class ResolvedSpec:
                 key: {"source": origin.source.label, "where": origin.where}
                 for key, origin in self.origins.items()
             },
+            "chosen": self.chosen,
             "overridden": [
                 {
                     "source": entry.origin.source.label,
@@ -167,7 +180,7 @@ class ResolvedSpec:
 
     @property
     def _more(self) -> tuple[Any, ...]:
-        return self.used, self.overridden, self.warnings
+        return tuple(getattr(self, name) for name in _MORE)
 
     def __hash__(self) -> int:
         return hash((self.spec.target, frozenset(self.origins.items())))
@@ -181,7 +194,7 @@ class ResolvedSpec:
         shown = [
             f"{text:<{width}}  # {describe(origin)}" if origin else text for text, origin in lines
         ]
-        return "\n".join([*shown, *(f"# not used: {entry}" for entry in self.overridden)])
+        return "\n".join([*shown, *self.remarks()])
 
     def _repr_html_(self) -> str:
         left = "style='text-align: left'"  # notebooks align tables to the right
@@ -194,8 +207,7 @@ class ResolvedSpec:
 
 
 def _again(tree: Located, *more: Any) -> ResolvedSpec:
-    used, overridden, warnings = more
-    return replace(ResolvedSpec.of(tree), used=used, overridden=overridden, warnings=warnings)
+    return replace(ResolvedSpec.of(tree), **dict(zip(_MORE, more, strict=True)))
 
 
 def describe(origin: Origin) -> str:

@@ -34,6 +34,7 @@ def spec_schema() -> dict[str, Any]:
 def namespace_schema() -> dict[str, Any]:
     """The schema of a YAML file of dask's configuration, as far as it concerns `ctl`."""
     inline = _spec()
+    one = {"anyOf": [{"type": "string", "minLength": 1}, inline]}
     return {
         "$schema": DIALECT,
         "title": "dask configuration of dask_ctl",
@@ -45,7 +46,11 @@ def namespace_schema() -> dict[str, Any]:
                 "properties": {
                     "cluster-spec": {
                         "description": "Which cluster create_cluster() makes.",
-                        "anyOf": [{"type": ["string", "null"], "minLength": 1}, inline],
+                        "anyOf": [
+                            {"type": ["string", "null"], "minLength": 1},
+                            inline,
+                            {"type": "array", "minItems": 1, "items": one},
+                        ],
                     },
                     "cluster-specs": {
                         "description": "Specs that can be called by name.",

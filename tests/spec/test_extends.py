@@ -202,7 +202,7 @@ def test_settings_and_nested_values(user: Path, isolated: Path) -> None:
         ({"a": 1}, "extends: must be names or paths of specs, not a mapping"),
         (["a", None], "extends: must be names or paths of specs, not null"),
         ("", "extends: must be names or paths of specs, not an empty one"),
-        ("${env:SITE}", "extends: is needed before placeholders are replaced; write the name"),
+        ("${env:SITE}", "extends: is needed before placeholders are replaced; write it out"),
     ],
 )
 def test_wrong(extends: Any, error: str) -> None:

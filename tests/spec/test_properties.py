@@ -59,6 +59,20 @@ NAMES = st.sampled_from(["n_workers", "n-workers", "a", "b", "asynchronous", "cl
 LIKELY = {
     "version": st.just(1),
     "extends": st.sampled_from([None, "", " ", "name", ["a.yaml", "name"], "${env:HOME}"]),
+    "when": st.one_of(
+        st.none(),
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "host": st.sampled_from(["*", ["a", "b*"], [], "", "${env:HOME}", 1]),
+                "command": st.sampled_from(["sh", ["no-such", "sh"], None, True]),
+                "env": st.sampled_from(
+                    ["HOME", "1x", ["A", {"HOME": "*"}], {"B": ["x", 1]}, {"C": True}, {"D": None}]
+                ),
+                "other": st.just("x"),
+            },
+        ),
+    ),
     "module": st.sampled_from(["mod", "dask.distributed"]),
     "class": st.sampled_from(["One", "Two"]),
     "args": st.lists(VALUES, max_size=2),

@@ -257,7 +257,7 @@ def test_odd_values_are_one_line(isolated: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(InvalidSpecError, match="more than 1024 bits"):
         resolve_spec({**FULL, "kwargs": {"n": 10**5000}})
     monkeypatch.setenv("DASK_CTL__CLUSTER_SPEC", "[1]")
-    with pytest.raises(InvalidSpecError, match="must be a path, a name or a mapping, not a list"):
+    with pytest.raises(InvalidSpecError, match="must be a path, a name or a mapping, not a number"):
         resolve_spec()
 
 
