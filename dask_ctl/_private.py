@@ -20,6 +20,7 @@ USED: Final = (
     "distributed.deploy.cluster:Cluster._supports_scaling",
     "distributed.deploy.spec:SpecCluster._supports_scaling",
     "dask_jobqueue.core:Job._call",
+    "kr8s._api:Api",
 )
 # Set by distributed 2026.8 on its objects only, where the test looks for them.
 USED_ON_OBJECTS: Final = ("_adaptive", "_cluster_manager_logs", "_loop_runner")
@@ -113,3 +114,16 @@ def in_own_process_group(job_cls: Any) -> Any:
 
     Job.__name__, Job.__qualname__ = job_cls.__name__, job_cls.__qualname__
     return Job
+
+
+def kubernetes_connection() -> Any:
+    """What to await for a connection to Kubernetes that nobody else has used.
+
+    ``kr8s.asyncio.api()`` gives one that there is already. It knows threads and loops by their ids,
+    which are used again, so that it may be one of a loop that has been closed (kr8s 0.20).
+    For as long as this one is held, whoever asks kr8s on the same loop is given it.
+    """
+    from kr8s._api import Api
+
+    names = ("url", "kubeconfig", "serviceaccount", "namespace", "context")
+    return Api(**dict.fromkeys(names), bypass_factory=True)

@@ -423,18 +423,14 @@ def test_a_variable_in_any_spelling(
 
 
 def test_the_one_that_dask_kubernetes_ships(python: Python) -> None:
-    """Its `helmcluster` cannot be imported, which is one warning and nothing more."""
+    """Its `helmcluster` cannot be imported, so it is left out."""
     require_package("dask_kubernetes", "dask-kubernetes")
     done = python(
-        "-m", "dask", "cluster", "list", "helmcluster", env={"DASK_CTL__DISCOVERY__TIMEOUT": "60s"}
+        "-m", "dask", "cluster", "list", env={"DASK_CTL__DISABLE_DISCOVERY": "schedulers"}
     )
-    assert done.returncode == 7
-    assert re.fullmatch(
-        r"warning: discovery method 'helmcluster' of dask-kubernetes \S+ failed: "
-        r"ModuleNotFoundError: No module named 'dask_kubernetes.helm'; .*\n"
-        r"No clusters found. To create one: dask cluster create\n",
-        done.stderr,
-    ), done.stderr
+    assert (done.returncode, done.stderr) == (
+        0, "No clusters found. To create one: dask cluster create\n"
+    )  # fmt: skip
 
 
 # -- in Python

@@ -38,8 +38,7 @@ class Backend:
     Attributes
     ----------
     classes : tuple of str
-        The classes and functions whose room this is, by their full names where they are defined;
-        a subclass of one is in the same room.
+        The full names, where they are defined, of its classes and functions; subclasses follow.
     public_name : str or None
         The full name by which users import the class, if that is another.
     packages : mapping of str to str
@@ -49,6 +48,8 @@ class Backend:
         beside the module of the room, which begins with a line that says what it makes.
     service : str or None
         The name of the discovery method that `sightings` is.
+    broken_methods : tuple of str
+        Its packages' discovery methods that do not work, and are left out.
     starts_empty : bool
         Whether a cluster starts without workers until it is scaled.
     by_command : bool
@@ -85,6 +86,7 @@ class Backend:
     }
     templates: ClassVar[tuple[str, ...]] = ()
     service: ClassVar[str | None] = None
+    broken_methods: ClassVar[tuple[str, ...]] = ()
     starts_empty: ClassVar[bool] = False
     by_command: ClassVar[bool] = False
     is_runner: ClassVar[bool] = False
@@ -197,8 +199,6 @@ class Backend:
             If its service cannot be asked.
         """
         return None
-
-    # -- the end -------------------------------------------------------------------------------
 
     def before_close(self, cluster: Any) -> None:
         """Wait for what must have happened before `cluster` may close."""

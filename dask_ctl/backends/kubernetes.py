@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
 from typing import Any, Final
 
 import dask.config
 
 from dask_ctl import _private
-from dask_ctl.backends import signature
+from dask_ctl.backends import kube_api, signature
 from dask_ctl.backends.base import Backend
-from dask_ctl.exceptions import BackendError, NoSuchClusterError
+from dask_ctl.backends.sighting import Sighting
+from dask_ctl.exceptions import BackendError, NoSuchClusterError, Problem
 
 _GONE_TIMEOUT: Final = 120.0  # seconds
-_POLL: Final = 0.2  # seconds
+_MODE: Final = "dask_kubernetes.operator.kubecluster.kubecluster:CreateMode"  # exported nowhere
+_MODES: Final = ("CREATE_ONLY", "CREATE_OR_CONNECT", "CONNECT_ONLY")
 
 
 class Kubernetes(Backend):
@@ -29,6 +32,23 @@ class Kubernetes(Backend):
     templates = ("kubernetes",)
     variables_remedy = "write the variables into the manifest of 'custom_cluster_spec'"
     by_command = True
+    service = "kubecluster"
+    broken_methods = ("helmcluster",)  # its module is not shipped any more (dask-kubernetes 2026.3)
+
+    _connection: Any = None  # held, so that the cluster shares it: its time-out, and one login
+
+    def problems(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+        """Environment variables that are no text, and a mode that is not the class's."""
+        env = kwargs.get("env")
+        for name, value in env.items() if isinstance(env, Mapping) else ():
+            if not isinstance(value, str):
+                told, remedy = f"must be text, not {value!r}", f"write it in quotes: '{value}'"
+                yield Problem(told, remedy, key=f"kwargs.env.{name}")
+        mode = kwargs.get("create_mode")
+        if isinstance(mode, str):
+            member = f"{_MODE}.{mode}" if mode in _MODES else f"{_MODE}.{_MODES[0]}"
+            told = f"the text {mode!r} is no CreateMode, and the class would not heed it"
+            yield Problem(told, f"write: ${{import:{member}}}", key="kwargs.create_mode")
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """The DaskCluster that would be made, as its manifest."""
@@ -75,7 +95,7 @@ class Kubernetes(Backend):
         runner.start()
         try:
             if not asynchronous:
-                _connection = runner.run_sync(until_name_is_free, kwargs)
+                self._connection = runner.run_sync(until_name_is_free, kwargs)
             takes = signature.takes(self.target, "loop") and "loop" not in kwargs
             yield {"loop": runner.loop} if takes else {}
         finally:
@@ -85,7 +105,7 @@ class Kubernetes(Backend):
         """Wait for its name first."""
 
         async def started() -> Any:
-            _connection = await until_name_is_free(kwargs)  # held, so that the cluster shares it
+            self._connection = await until_name_is_free(kwargs)
             return await cluster
 
         return started()
@@ -102,23 +122,50 @@ class Kubernetes(Backend):
         """Where it is."""
         return {"namespace": cluster.namespace}
 
-    async def completed(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The namespace: the list of names that dask-kubernetes gives has none."""
-        namespace = arguments.get("namespace") or await _namespace_of(name)
-        return {**arguments, "namespace": namespace}
-
     def connect(self, name: str, arguments: Mapping[str, Any], *, asynchronous: bool) -> Any:
         """Quietly, as it draws a panel on standard output otherwise."""
         given = {"quiet": True, **arguments}
-        if asynchronous:
-            from tornado.ioloop import IOLoop
+        if not asynchronous:
+            return super().connect(name, given, asynchronous=False)
+        from tornado.ioloop import IOLoop
 
-            given["loop"] = IOLoop.current()  # otherwise it starts a second time, never awaited
-        return super().connect(name, given, asynchronous=asynchronous)
+        given["loop"] = IOLoop.current()  # otherwise it starts a second time, never awaited
+        made = super().connect(name, given, asynchronous=True)
+
+        async def connected() -> Any:
+            self._connection = await kube_api.connected()
+            return await made
+
+        return connected()
 
     def delete(self, name: str, arguments: Mapping[str, Any], deadline: float) -> None:
         """Delete it, and wait until nothing is left of it."""
         asyncio.run(_deleted(name, arguments.get("namespace"), deadline))
+
+    @classmethod
+    def is_configured(cls) -> bool:
+        """Whether something says where Kubernetes is."""
+        return kube_api.is_configured() and find_spec("dask_kubernetes") is not None
+
+    @classmethod
+    async def sightings(cls) -> AsyncIterator[Sighting]:
+        """The clusters of all namespaces, or of those that may be asked."""
+        api = await kube_api.connected()
+        configured = dask.config.get("kubernetes.namespace", None)
+        namespaces = dict.fromkeys(filter(None, (api.namespace, configured)))
+        clusters = await kube_api.visible(api, "DaskCluster", namespaces)
+        workers = await kube_api.running_workers(api, namespaces) if clusters else None
+        for cluster in clusters:
+            about = cluster["metadata"]
+            namespace, name = about["namespace"], about["name"]
+            known = {
+                "status": kube_api.status_of(cluster),
+                "workers": None if workers is None else workers[namespace, name],
+                "created": about.get("creationTimestamp"),
+            }
+            yield Sighting(
+                name=name, place=namespace, arguments={"namespace": namespace}, known=known
+            )
 
 
 async def until_name_is_free(kwargs: Mapping[str, Any]) -> Any:
@@ -131,96 +178,42 @@ async def until_name_is_free(kwargs: Mapping[str, Any]) -> Any:
     Returns
     -------
     connection : kr8s.Api or None
-        What was asked. As long as it is held, kr8s gives it to everybody on the same loop.
-    """
-    import kr8s
+        What was asked.
 
+    Raises
+    ------
+    BackendError
+        If parts of it stay, or there is no answer: for that the class would wait for ever.
+    """
     name = dask.config.get("kubernetes.name", override_with=kwargs.get("name"))
     namespace = dask.config.get("kubernetes.namespace", override_with=kwargs.get("namespace"))
-    if "{" in name or kwargs.get("custom_cluster_spec"):
-        return None  # a name that the call makes up, or that stands elsewhere
-    remedy = "wait until they are, or choose another name"
+    deadline = time.monotonic() + _GONE_TIMEOUT
+    api = None
     try:
-        api = await kr8s.asyncio.api()
-        await _gone(api, name, namespace, time.monotonic() + _GONE_TIMEOUT, remedy)
+        api = await kube_api.connected()
+        if not ("{" in name or kwargs.get("custom_cluster_spec")):
+            remedy = "wait until they are, or choose another name"
+            await kube_api.gone(api, name, namespace or api.namespace, deadline, remedy)
     except BackendError:
         raise
+    except TimeoutError:
+        raise BackendError(
+            "Kubernetes does not answer", remedy="see whether it runs: kubectl get daskclusters"
+        ) from None
     except Exception:  # noqa: BLE001 -- of httpx, ssl, the kubeconfig or its credential plugin
-        return None
+        return api
     return api
 
 
 async def _deleted(name: str, namespace: str | None, deadline: float) -> None:
-    import kr8s
-
-    api = await kr8s.asyncio.api()
-    clusters = api.get(
-        _dask("DaskCluster"), namespace=namespace, field_selector=f"metadata.name={name}"
-    )
-    found = [cluster async for cluster in clusters]
-    if not found:
+    api = await kube_api.connected()
+    namespace = namespace or str(api.namespace)
+    if await kube_api.asked(api, "DaskCluster", namespace, name, "DELETE") is None:
         raise NoSuchClusterError(
-            f"there is no cluster {name!r} in namespace {namespace or 'default'}",
+            f"there is no cluster {name!r} in namespace {namespace}",
             remedy="see: kubectl get daskclusters --all-namespaces",
         )
-    for each in found:
-        await each.delete()
-    await _gone(api, name, namespace, deadline, "see what keeps them: kubectl describe")
-
-
-async def _namespace_of(name: str) -> str | None:
-    import kr8s
-
-    selector = f"metadata.name={name}"
-    kind = "daskclusters.kubernetes.dask.org"
-    clusters = kr8s.asyncio.get(kind, namespace=kr8s.ALL, field_selector=selector)
-    found = sorted([cluster.namespace async for cluster in clusters])
-    if len(found) > 1:
-        raise BackendError(
-            f"there is a cluster {name!r} in each of the namespaces {', '.join(found)}",
-            remedy="say which: KubeCluster.from_name(name, namespace=...)",
-        )
-    return found[0] if found else None
-
-
-async def _gone(api: Any, name: str, namespace: str | None, deadline: float, remedy: str) -> None:
-    while left := await _remains(api, name, namespace):
-        if time.monotonic() > deadline:
-            raise BackendError(
-                f"of the deleted cluster {name!r} there are still {', '.join(left)}", remedy=remedy
-            )
-        await asyncio.sleep(_POLL)
-
-
-async def _remains(api: Any, name: str, namespace: str | None) -> list[str]:
-    """What there is of a cluster that is being deleted, or was."""
-    import kr8s
-    from kr8s.asyncio.objects import Deployment, Pod, Service
-
-    of_that_name = {"field_selector": f"metadata.name={name}"}
-    of_that_cluster = {"label_selector": f"dask.org/cluster-name={name}"}
-
-    async def listed(kind: Any, selection: dict[str, str]) -> list[Any]:
-        # What may not be listed cannot be waited for.
-        with suppress(kr8s.ServerError):
-            return [part async for part in api.get(kind, namespace=namespace, **selection)]
-        return []
-
-    for cluster in await listed(_dask("DaskCluster"), of_that_name):
-        alive = "deletionTimestamp" not in cluster.metadata
-        return [] if alive else [f"DaskCluster {name}"]
-    # One after the other: when the server refuses one, kr8s (0.20) logs in anew, and meanwhile the
-    # others have no address to ask.
-    parts = await listed(_dask("DaskAutoscaler"), of_that_name)
-    for kind in (_dask("DaskWorkerGroup"), Deployment, Service, Pod):
-        parts += await listed(kind, of_that_cluster)
-    return [f"{part.kind} {part.name}" for part in parts]
-
-
-def _dask(kind: str) -> Any:
-    from kr8s.asyncio.objects import new_class
-
-    return new_class(kind, "kubernetes.dask.org/v1")
+    await kube_api.gone(api, name, namespace, deadline, "see what keeps them: kubectl describe")
 
 
 ROOMS = (Kubernetes,)

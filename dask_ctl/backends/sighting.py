@@ -1,4 +1,4 @@
-"""What a service says of a cluster."""
+"""A cluster as its service shows it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ class Sighting:
     Parameters
     ----------
     name : str
-        What to call it; ``place/name`` where names are unique in places only.
+        What its class calls it.
+    place : str, optional
+        Where names are unique, if they are not everywhere; ``place/name`` calls it too.
     arguments : mapping
         What, besides the name, is needed to connect to it.
     address : str, optional
         Where its scheduler listens, if that is all that is known of it.
     known : mapping
-        What the service says of it: fields of a `ClusterInfo`. Where that tells its status, nobody
-        connects to it to list it.
+        What the service says of it, as a `ClusterInfo`; with a status, listing it connects nobody.
     """
 
     name: str
+    place: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     address: str | None = None
     known: Mapping[str, Any] = field(default_factory=dict)

@@ -57,7 +57,7 @@ def list_(*, method: str | None, output: str, wide: bool) -> None:
             click.echo(info.name)
     elif infos:
         printing.clusters(infos, wide=wide)
-    else:
+    elif not problems:
         click.echo("No clusters found. To create one: dask cluster create", err=True)
     failed = any(isinstance(problem, DiscoveryError) for problem in problems)
     sys.exit(DiscoveryError.exit_code if method and failed else 0)

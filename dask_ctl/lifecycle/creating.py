@@ -231,7 +231,7 @@ def launch_cluster(
         If the cluster cannot be created, or is not there in time.
     """
     from dask_ctl import _async
-    from dask_ctl.exceptions import BackendError
+    from dask_ctl.exceptions import BackendError, DaskCtlWarning, Problem, text_of
     from dask_ctl.hosts.launch import Launch, name_for, secured
     from dask_ctl.management import verbs
 
@@ -249,8 +249,13 @@ def launch_cluster(
         late = deadline is not None and time.monotonic() > deadline
         log = launch.keep_log() if wait and late and isinstance(error, BackendError) else None
         launch.stop()
-        if launch.recorded:
-            _async.run(verbs.forget(name, deadline))
+        try:
+            if launch.recorded:
+                _async.run(verbs.forget(name, deadline))
+        except Exception as left:  # noqa: BLE001 -- it is not what went wrong first
+            kept = f"cluster {name!r} could not be deleted again: {text_of(left)}"
+            remedy = f"try again: dask cluster delete {name}"
+            warnings.warn(str(Problem(kept, remedy)), DaskCtlWarning, stacklevel=2)
         if log is not None and isinstance(error, BackendError):
             remedy = f"give it more --timeout, or see its log: {log}"
             raise BackendError.of(replace(error.problem, remedy=remedy)) from None

@@ -139,12 +139,16 @@ def methods() -> dict[str, Method]:
         )  # fmt: skip
 
     add(RECORDED, *ours, f"{__name__}:{_recorded.__name__}", partial(_itself, _recorded))
+    of_rooms: set[str] = set()
     for room in rooms():
+        of_rooms |= {*room.broken_methods, *filter(None, [room.service])}
         if room.service is not None and room.is_configured():
             path = f"{room.__module__}:{room.__qualname__}"
             load = partial(_itself, room.sightings)
             add(room.service, *ours, path, load, target=room.public_name)
     for entry_point in entry_points(group=GROUP):
+        if entry_point.name in of_rooms:
+            continue
         dist = entry_point.dist
         package = (dist.name, dist.version) if dist else ("an unknown package", "")
         add(entry_point.name, *package, entry_point.value, entry_point.load)

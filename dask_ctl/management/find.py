@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from dask_ctl import _earlier
 from dask_ctl.backends import listening
-from dask_ctl.exceptions import DaskCtlError, InvalidSpecError, NoSuchClusterError, reason
+from dask_ctl.exceptions import (
+    DaskCtlError,
+    DiscoveryError,
+    InvalidSpecError,
+    NoSuchClusterError,
+    reason,
+)
 from dask_ctl.hosts import store as records
 from dask_ctl.management.discovery import chosen, of_record, survey
 from dask_ctl.management.info import ClusterInfo
@@ -51,18 +59,24 @@ async def everything(method: str | None = None) -> tuple[list[ClusterInfo], list
     return sorted(_once(rows), key=lambda info: (info.discovery, info.name)), problems
 
 
-def _once(rows: list[tuple[Live, ClusterInfo]]) -> Iterable[ClusterInfo]:
+def _once(rows: list[tuple[Live, ClusterInfo]]) -> list[ClusterInfo]:
     """Each cluster once: what its record says goes before what another method finds."""
     recorded = [(live, info) for live, info in rows if live.record is not None]
     addresses = {info.address for _, info in recorded if info.address}
-    seen = {live.key for live, _ in recorded}
-    for _, info in recorded:
-        yield info
+    once = defaultdict(list)
+    for live, info in recorded:
+        once[live.key].append((live, info))
     # As they were found: schedulers that are configured come before what looking around finds.
     for live, info in rows:
-        if live.record is None and info.address not in addresses and live.key not in seen:
-            seen.add(live.key)
-            yield info
+        alike = once[live.key]
+        known = info.address in addresses or any(live.is_same(other) for other, _ in alike)
+        if live.record is None and not known:
+            alike.append((live, info))
+    kept = [row for alike in once.values() for row in alike]
+    names = Counter(live.name for live, _ in kept)
+    return [
+        replace(info, name=live.full_name) if names[live.name] > 1 else info for live, info in kept
+    ]
 
 
 async def find(name: str) -> Live:
@@ -74,6 +88,8 @@ async def find(name: str) -> Live:
     ------
     NoSuchClusterError
         If there is none.
+    DiscoveryError
+        If none was found, but not all could be asked for.
     """
     if "://" in name:
         return await _at(name)
@@ -85,23 +101,35 @@ async def find(name: str) -> Live:
         except NoSuchClusterError:
             if not name.isdecimal():  # a number may be the name of a cluster, too
                 raise
-    found: dict[str, Live] = {}
+    found: list[Live] = []
     problems: list[DaskCtlError] = []
     async for each in survey(chosen()):
         if isinstance(each, DaskCtlError):
             problems.append(each)
-            continue
-        other = found.setdefault(each.name, each)
-        if other.key != each.key and each.name == name:
-            raise InvalidSpecError(
-                f"{name!r} is the name of a {other.type} and of a {each.type}",
-                remedy=f"disable one of the discovery methods {other.discovery!r} and "
-                f"{each.discovery!r}",
-            )
-    if name in found:
-        await found[name].complete()
-        return found[name]
-    raise _none_called(name, found, problems)
+        elif not any(each.is_same(other) for other in found):
+            found.append(each)
+    meant = [each for each in found if name in (each.name, each.full_name)]
+    if not meant:
+        raise _none_called(name, {each.name for each in found}, problems)
+    live = _one_of(meant, name)
+    await live.complete()
+    return live
+
+
+def _one_of(meant: list[Live], name: str) -> Live:
+    first, *others = meant
+    if not others:
+        return first
+    other = next((each for each in others if each.discovery != first.discovery), None)
+    if other is None:
+        raise InvalidSpecError(
+            f"{name!r} is the name of more than one cluster",
+            remedy=f"say which: {', '.join(sorted(each.full_name for each in meant))}",
+        )
+    raise InvalidSpecError(
+        f"{name!r} is the name of a {first.type} and of a {other.type}",
+        remedy=f"disable one of the discovery methods {first.discovery!r} and {other.discovery!r}",
+    )
 
 
 def only() -> str:
@@ -132,13 +160,12 @@ async def _at(address: str) -> Live:
     return Seen(address, identity=identity)
 
 
-def _none_called(
-    name: str, found: Iterable[str], problems: list[DaskCtlError]
-) -> NoSuchClusterError:
+def _none_called(name: str, found: Iterable[str], problems: list[DaskCtlError]) -> DaskCtlError:
+    failed = next((each for each in problems if isinstance(each, DiscoveryError)), None)
+    if failed is not None:  # it may be one of those that could not be asked for
+        told = f"no cluster {name!r} was found, but not all could be asked for"
+        return DiscoveryError(f"{told}: {failed.problem.summary}", remedy=failed.problem.remedy)
     known = sorted(found)
-    hint = did_you_mean(name, known)
     there = f"there are: {_some(known)}" if known else "there are none"
-    failed = "a discovery method failed, see: dask cluster list" if problems else None
-    return NoSuchClusterError(
-        f"there is no cluster {name!r}", remedy="; ".join(filter(None, (hint, there, failed)))
-    )
+    remedy = "; ".join(filter(None, (did_you_mean(name, known), there)))
+    return NoSuchClusterError(f"there is no cluster {name!r}", remedy=remedy)

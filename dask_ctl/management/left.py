@@ -80,6 +80,19 @@ class Left(Live):
         package, _, _ = self.type.partition(".")
         return f"{package}.{self.type.rpartition('.')[2]}", self.sighting.name
 
+    def is_same(self, other: Live) -> bool:
+        """Also by what both say of where it is."""
+        if not isinstance(other, Left):
+            return False
+        own, others = self.sighting.arguments, other.sighting.arguments
+        return super().is_same(other) and all(own[k] == others[k] for k in own.keys() & others)
+
+    @property
+    def full_name(self) -> str:
+        """With its place."""
+        place = self.sighting.place
+        return self.name if place is None else f"{place}/{self.name}"
+
     @property
     def _arguments(self) -> dict[str, Any]:
         given = dict(self.sighting.arguments if self._completed is None else self._completed)
@@ -88,7 +101,8 @@ class Left(Live):
         return expanded
 
     async def _asked(self, timeout: float) -> dict[str, Any]:
-        if "status" in self.sighting.known:
+        # One that was asked for by its name is connected to: that tells more, and what is new.
+        if "status" in self.sighting.known and self._completed is None:
             return dict(self.sighting.known)
         import distributed  # noqa: F401 -- before any thread, which would see half of it
 

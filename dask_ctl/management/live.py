@@ -111,6 +111,15 @@ class Live(ABC):
         """What is the same of two that are one cluster found twice."""
         return self.type, self.name
 
+    def is_same(self, other: Live) -> bool:
+        """Whether both are one cluster, found twice."""
+        return self.key == other.key
+
+    @property
+    def full_name(self) -> str:
+        """What to call it where others have its name."""
+        return self.name
+
     @property
     def cluster_class(self) -> Any:
         """The class that gives a cluster object by its ``from_name``, imported for that."""

@@ -122,7 +122,9 @@ async def wait(
             return
         if deadline is not None and time.monotonic() > deadline:
             said = await live.waiting_for(_ASK), live.last_error()
-            few = f"cluster {name!r} has {last or 0} workers, not yet as many as were asked for"
+            few = f"cluster {name!r} has {last} workers, not yet as many as were asked for"
+            if last is None:
+                few = f"how many workers cluster {name!r} has is not known: it is {info.status}"
             raise BackendError(
                 ": ".join([few, *filter(None, said)]),
                 remedy=f"wait longer with --timeout, or see: dask cluster logs {name}",

@@ -305,9 +305,9 @@ def refused(run: subprocess.CompletedProcess[str], code: int, error: str) -> Non
     last = run.stderr.splitlines()[-1]
     assert re.search(error, last), run.stderr
     assert last.startswith("Error: ")
-    assert run.stderr.count("Error: ") == 1
-    assert "; " in last
-    assert "Traceback" not in run.stderr
+    assert run.stderr.count("Error: ") == 1, run.stderr
+    assert "; " in last, last
+    assert "Traceback" not in run.stderr, run.stderr
 
 
 def kept_log(run: subprocess.CompletedProcess[str]) -> str:

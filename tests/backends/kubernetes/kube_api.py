@@ -3,7 +3,8 @@
 A test fixture, with just as much of the API as dask-kubernetes and kopf use: discovery; create,
 read, list, patch, delete and watch of the kinds in `kube_store.RESOURCES`; pod logs and port
 forwarding. It speaks plain HTTP on loopback to anybody. What else it fakes is said in `kube_store`
-(the objects and their controllers) and `kube_node` (what runs the pods).
+(the objects and their controllers) and `kube_node` (what runs the pods). What a test writes to
+``FOLDER/refusals.json``, pairs of a status and a path, it refuses to read.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ NAMESPACES = ("default", "bar")
 class Api:
     """Answers requests from a store."""
 
-    def __init__(self, store: Store, node: Node) -> None:
+    def __init__(self, store: Store, node: Node, refusals: Path) -> None:
         self.store = store
         self.node = node
+        self.refusals = refusals
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -55,6 +57,10 @@ class Api:
             return web.json_response(status, status=error.code)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if self.refusals.exists():
+            for code, path in json.loads(self.refusals.read_text()):
+                if request.path == path and request.method == "GET":
+                    raise Refused(code, "Refused", f"you may not {request.method} {path}")
         match request.path.strip("/").split("/"):
             case ["version"]:
                 return web.json_response({"major": "1", "minor": "33", "gitVersion": "v1.33.0"})
@@ -224,7 +230,7 @@ async def main(folder: Path) -> None:
         store.create("v1", "namespaces", None, {"metadata": {"name": name}})
     node = Node(store, folder)
     app = web.Application(client_max_size=2**24)
-    app.router.add_route("*", "/{path:.*}", Api(store, node).handle)
+    app.router.add_route("*", "/{path:.*}", Api(store, node, folder / "refusals.json").handle)
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

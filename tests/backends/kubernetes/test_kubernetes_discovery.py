@@ -20,7 +20,6 @@ from dask.distributed import Client
 from kube_client import NAME, NAMESPACE, Kubernetes
 
 from dask_ctl import (
-    BackendError,
     NoSuchClusterError,
     create_cluster,
     delete_cluster,
@@ -33,7 +32,7 @@ from dask_ctl import (
 from dask_ctl.backends.kubernetes import until_name_is_free
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import ClusterInfo
-from tests.backends.scripts import wait_until
+from tests.backends.scripts import DASK_CLUSTER, ok, refused, wait_until
 from tests.conftest import ROOT, require_package
 
 pytestmark = [
@@ -46,7 +45,7 @@ pytestmark = [
 def made(kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubernetes]:
     """A cluster with one worker, in another namespace than the default."""
     monkeypatch.setenv("DASK_CTL__DISCOVERY__TIMEOUT", "30s")
-    monkeypatch.setenv("DASK_CTL__DISABLE_DISCOVERY", "[helmcluster, schedulers]")
+    monkeypatch.setenv("DASK_CTL__DISABLE_DISCOVERY", "[schedulers]")
     monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__N_WORKERS", "1")
     dask.config.refresh()
     spec = {"module": "dask_kubernetes.operator", "class": "KubeCluster"}
@@ -68,7 +67,7 @@ def test_by_its_name(made: Kubernetes) -> None:
     """Found with its workers, reached, scaled, and deleted until nothing is left."""
     info = row()
     assert (info.status, info.workers) == ("running", 1)
-    assert info.type == "dask_kubernetes.operator.kubecluster.kubecluster.KubeCluster"
+    assert info.type == "dask_kubernetes.operator.KubeCluster"
     with get_cluster(NAME) as cluster, Client(cluster) as client:
         assert (cluster.name, cluster.namespace) == (NAME, NAMESPACE)
         assert client.submit(sum, [1, 2]).result() == 3
@@ -101,30 +100,103 @@ def test_by_its_name(made: Kubernetes) -> None:
         delete_cluster(NAME)
 
 
-def test_the_same_name_in_two_namespaces(
-    api_server: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither is guessed: the error names both, and so does their row."""
+@pytest.fixture
+def alone(
+    api_server: Callable[[], Path], isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """Use a Kubernetes without an operator; put objects into it, or have it refuse requests."""
     import kr8s
     from kr8s.objects import new_class
 
     kubeconfig = api_server()
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     monkeypatch.setenv("DASK_CTL__DISCOVERY__TIMEOUT", "30s")
-    monkeypatch.setenv("DASK_CTL__DISABLE_DISCOVERY", "[helmcluster, schedulers]")
+    monkeypatch.setenv("DASK_CTL__DISABLE_DISCOVERY", "[schedulers]")
     dask.config.refresh()
-    api = kr8s.api(kubeconfig=str(kubeconfig))
     kind = new_class("DaskCluster", "kubernetes.dask.org/v1")
-    for namespace in ("bar", "default"):
-        about = {"name": NAME, "namespace": namespace}
-        kind({"metadata": about, "spec": {}}, api=api).create()
-    told = f"there is a cluster {NAME!r} in each of the namespaces bar, default"
-    for verb in (get_cluster, delete_cluster, get_snippet):
-        with pytest.raises(BackendError, match=told):
-            verb(NAME)
-    assert [info.status for info in list_clusters("kubecluster")] == [
-        f"unreachable: BackendError: {told}; say which: KubeCluster.from_name(name, namespace=...)"
-    ]
+
+    def put(*names: str, refused: list[tuple[int, str]] | None = None) -> None:
+        api = kr8s.api(kubeconfig=str(kubeconfig))
+        for each in names:
+            namespace, _, name = each.partition("/")
+            about = {"name": name, "namespace": namespace}
+            kind({"metadata": about, "spec": {}}, api=api).create()
+            kind.get(name, namespace=namespace, api=api).patch({"status": {"phase": "Running"}})
+        (kubeconfig.parent / "refusals.json").write_text(json.dumps(refused or []))
+
+    return put
+
+
+EVERYWHERE = "/apis/kubernetes.dask.org/v1/daskclusters"
+IN = "/apis/kubernetes.dask.org/v1/namespaces/{}/daskclusters"
+PODS = "/api/v1/pods"
+
+
+def listing(python: Callable[..., subprocess.CompletedProcess[str]]) -> list[list[Any]]:
+    done = python(*DASK_CLUSTER, "list", "kubecluster", "--output", "json")
+    return [[row[key] for key in ("name", "status", "workers")] for row in json.loads(ok(done))]
+
+
+def test_the_same_name_in_two_namespaces(
+    alone: Callable[..., None], python: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """Neither is guessed: each is called by its namespace too."""
+    alone("bar/dup", "default/dup", "bar/single")
+    assert [name for name, *_ in listing(python)] == ["bar/dup", "default/dup", "single"]
+    for verb in ("delete", "snippet"):
+        refused(
+            python(*DASK_CLUSTER, verb, "dup", *(["--yes"] if verb == "delete" else [])),
+            4,
+            "say which: bar/dup, default/dup",
+        )
+    snippet = ok(python(*DASK_CLUSTER, "snippet", "bar/single"))
+    assert "from_name('single', namespace='bar')" in snippet
+    ok(python(*DASK_CLUSTER, "delete", "--yes", "bar/dup"))
+    assert [name for name, *_ in listing(python)] == ["dup", "single"]
+
+
+def test_many_from_one_answer(
+    alone: Callable[..., None], python: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """No cluster is connected to; where pods may not be listed, workers are not known."""
+    alone(*(f"bar/many-{n}" for n in range(20)))
+    assert [row[1:] for row in listing(python)] == [["running", 0]] * 20
+    alone(refused=[(403, PODS), (403, f"{PODS.replace('pods', '')}namespaces/default/pods")])
+    assert [row[1:] for row in listing(python)] == [["running", None]] * 20
+
+
+def test_rights_in_one_namespace(
+    alone: Callable[..., None],
+    python: Callable[..., subprocess.CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The namespaces of the context and of the configuration are asked."""
+    alone("bar/one", refused=[(403, EVERYWHERE), (403, IN.format("default"))])
+    monkeypatch.setenv("DASK_KUBERNETES__NAMESPACE", "bar")
+    assert listing(python) == [["one", "running", 0]]
+
+
+@pytest.mark.parametrize(
+    "refusals",
+    [
+        [(401, "/version/")],
+        [(401, EVERYWHERE), (401, IN.format("default"))],
+        [(403, EVERYWHERE), (403, IN.format("default"))],
+    ],
+)
+def test_what_may_not_be_asked(
+    alone: Callable[..., None],
+    python: Callable[..., subprocess.CompletedProcess[str]],
+    refusals: list[tuple[int, str]],
+) -> None:
+    """That there are no clusters is not said; why it is not known is."""
+    alone(refused=refusals)
+    for command in (("list", "kubecluster"), ("delete", "--yes", "foo"), ("show", "bar/foo")):
+        done = python(*DASK_CLUSTER, *command)
+        assert (done.stdout, done.returncode) == ("", 7), done.stderr
+        assert done.stderr.count("you may not GET") == 1
+        assert "No clusters found" not in done.stderr
+        assert "there is no cluster" not in done.stderr
 
 
 def test_a_record_of_what_somebody_else_deleted(
@@ -182,7 +254,7 @@ def test_a_courtesy_never_fails(
 def test_a_name_in_a_fresh_process(python: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     """No thread of a method sees half of distributed, which another has begun to import."""
     require_package("kr8s", "dask-kubernetes")
-    env = {"DASK_CTL__DISABLE_DISCOVERY": "[helmcluster, schedulers]"}
+    env = {"DASK_CTL__DISABLE_DISCOVERY": "[schedulers]"}
     for _ in range(5):
         done = python("-c", "import dask_ctl; dask_ctl.get_cluster('absent')", env=env)
         assert done.stderr.splitlines()[-1] == (
@@ -212,5 +284,5 @@ def test_a_server_that_never_answers(
         env = {"KUBECONFIG": str(isolated / "kubeconfig"), "DASK_CTL__DISCOVERY__TIMEOUT": "4s"}
         done = python("-m", "dask", "cluster", "list", "kubecluster", env=env)
     assert (done.stdout, done.returncode) == ("", 7)
-    assert done.stderr.startswith("warning: discovery method 'kubecluster' of dask-kubernetes ")
+    assert done.stderr.startswith("warning: discovery method 'kubecluster' of dask-ctl ")
     assert "failed: no answer within 4 s; " in done.stderr

@@ -59,6 +59,22 @@ def test_from_creation_to_deletion(
     assert (kubernetes.left(), records.names()) == ([], [])
 
 
+def test_what_would_not_be_heeded(
+    isolated: Path, dask_cluster: Callable[..., CompletedProcess[str]]
+) -> None:
+    """Values that Kubernetes refuses, or that the class passes over, are named before."""
+    with (isolated / "dask-cluster.yaml").open("a") as spec:
+        spec.write("  env: {NUM: 3}\n  create_mode: CREATE_ONLY\n")
+    told = dask_cluster("spec", "check")
+    assert told.returncode == 4
+    assert "kwargs.env.NUM: must be text" in told.stdout + told.stderr
+    mode = "${import:dask_kubernetes.operator.kubecluster.kubecluster:CreateMode.CREATE_ONLY}"
+    assert mode in told.stdout + told.stderr
+    text = (isolated / "dask-cluster.yaml").read_text().replace("CREATE_ONLY", f'"{mode}"')
+    (isolated / "dask-cluster.yaml").write_text(text.replace("NUM: 3", "NUM: '3'"))
+    ok(dask_cluster("spec", "check"))
+
+
 def test_workers_that_do_not_come(
     kubernetes: Kubernetes, dask_cluster: Callable[..., CompletedProcess[str]]
 ) -> None:

@@ -1,0 +1,171 @@
+"""What Kubernetes says of DaskClusters: an answer for all of them, and no connection to any.
+
+Answers are judged here. At 401 and 403 kr8s (0.20) would log in anew three times, and all who share
+the connection have no address to ask meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from dask_ctl import _private
+from dask_ctl.exceptions import BackendError
+
+_DASK: Final = "kubernetes.dask.org/v1"
+_KINDS: Final = {
+    "DaskCluster": (_DASK, "daskclusters"),
+    "DaskAutoscaler": (_DASK, "daskautoscalers"),
+    "DaskWorkerGroup": (_DASK, "daskworkergroups"),
+    "Deployment": ("apps/v1", "deployments"),
+    "Service": ("v1", "services"),
+    "Pod": ("v1", "pods"),
+}
+_CREDENTIALS: Final = (
+    "~/.kube/config",
+    "/var/run/secrets/kubernetes.io/serviceaccount/token",
+)
+_WORKERS: Final = {
+    "labelSelector": "dask.org/component=worker",
+    "fieldSelector": "status.phase=Running",
+}
+# By the phases that dask-kubernetes' operator gives (2026.3).
+_STATUS: Final = {"Created": "starting", "Pending": "starting", "Running": "running"}
+_TIMEOUT: Final = 30.0  # seconds for an answer; kr8s itself waits for ever
+_POLL: Final = 0.2
+_NOT_FOUND: Final = 404
+_REFUSED: Final = (401, 403)
+
+
+def is_configured() -> bool:
+    """Whether something says where Kubernetes is, as kr8s looks for it."""
+    if os.environ.get("KUBECONFIG"):
+        return True
+    return any(Path(path).expanduser().exists() for path in _CREDENTIALS)
+
+
+async def connected() -> Any:
+    """A connection, which whoever asks kr8s on the same loop is given for as long as it is held."""
+    api = await asyncio.wait_for(_private.kubernetes_connection(), _TIMEOUT)
+    api.timeout = _TIMEOUT
+    return api
+
+
+async def asked(
+    api: Any, kind: str, namespace: str | None, name: str = "", method: str = "GET", **params: str
+) -> Any:
+    """The answer to a request; None where there is no such thing.
+
+    Raises
+    ------
+    PermissionError
+        If that may not be asked.
+    """
+    version, plural = _KINDS[kind]
+    request = api.call_api(
+        method, version=version, namespace=namespace, url=f"{plural}/{name}".rstrip("/"),
+        params=params, raise_for_status=False,
+    )  # fmt: skip
+    async with request as response:
+        if response.status_code == _NOT_FOUND:
+            return None
+        if response.status_code in _REFUSED:
+            with suppress(ValueError, KeyError, TypeError):
+                raise PermissionError(response.json()["message"])
+            raise PermissionError(f"Kubernetes answers {response.status_code}")
+        response.raise_for_status()
+        return response.json()
+
+
+async def listed(api: Any, kind: str, namespace: str | None, **params: str) -> list[Any]:
+    """The objects of a kind, those of all namespaces if that is None; none if it is not installed.
+
+    Raises
+    ------
+    PermissionError
+        If these may not be listed.
+    """
+    answer = await asked(api, kind, namespace, **params)
+    return [] if answer is None else list(answer["items"])
+
+
+async def visible(api: Any, kind: str, namespaces: Iterable[str], **params: str) -> list[Any]:
+    """The objects of a kind in all namespaces, or in some if all may not be asked.
+
+    Raises
+    ------
+    PermissionError
+        If none of these may be asked either.
+    """
+    try:
+        return await listed(api, kind, None, **params)
+    except PermissionError as error:
+        refused = error
+    answers = []
+    for namespace in namespaces:
+        with suppress(PermissionError):
+            answers.append(await listed(api, kind, namespace, **params))
+    if not answers:
+        raise refused
+    return [each for answer in answers for each in answer]
+
+
+async def running_workers(api: Any, namespaces: Iterable[str]) -> Counter[tuple[str, str]] | None:
+    """How many pods of workers run, by namespace and cluster; None if pods may not be listed."""
+    try:
+        pods = await visible(api, "Pod", namespaces, **_WORKERS)
+    except PermissionError:
+        return None
+    about = [pod["metadata"] for pod in pods]
+    return Counter((each["namespace"], each["labels"]["dask.org/cluster-name"]) for each in about)
+
+
+def status_of(cluster: Mapping[str, Any]) -> str:
+    """The status of a DaskCluster, in the words of a `ClusterInfo`."""
+    if "deletionTimestamp" in cluster["metadata"]:
+        return "closing"
+    phase = (cluster.get("status") or {}).get("phase")
+    if phase is None:
+        return "unknown: no operator has taken it up"
+    return _STATUS.get(phase, f"unknown: Kubernetes calls it {phase}")
+
+
+async def gone(api: Any, name: str, namespace: str, deadline: float, remedy: str) -> None:
+    """Wait until nothing is left of a cluster that is being deleted, or was.
+
+    Raises
+    ------
+    BackendError
+        If something is at the deadline.
+    """
+    while left := await _remains(api, name, namespace):
+        if time.monotonic() > deadline:
+            raise BackendError(
+                f"of the deleted cluster {name!r} there are still {', '.join(left)}", remedy=remedy
+            )
+        await asyncio.sleep(_POLL)
+
+
+async def _remains(api: Any, name: str, namespace: str) -> list[str]:
+    of_that_name = {"fieldSelector": f"metadata.name={name}"}
+    of_that_cluster = {"labelSelector": f"dask.org/cluster-name={name}"}
+
+    async def there(kind: str, selection: dict[str, str]) -> list[Any]:
+        with suppress(PermissionError):  # what may not be listed cannot be waited for
+            return await listed(api, kind, namespace, **selection)
+        return []
+
+    for cluster in await there("DaskCluster", of_that_name):
+        alive = "deletionTimestamp" not in cluster["metadata"]
+        return [] if alive else [f"DaskCluster {name}"]
+    left = [f"DaskAutoscaler {name}" for _ in await there("DaskAutoscaler", of_that_name)]
+    for kind in ("DaskWorkerGroup", "Deployment", "Service", "Pod"):
+        parts = await there(kind, of_that_cluster)
+        left += [f"{kind} {part['metadata']['name']}" for part in parts]
+    return left
