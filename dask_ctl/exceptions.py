@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from dask_ctl import _html
+
 _PROBLEM = "__dask_ctl_problem__"
 
 
@@ -57,6 +59,14 @@ class Problem:
                 "start": {"line": getattr(self.origin, "line", None)},
             },
         }
+
+
+class Problems(list[Problem]):
+    """What a check has found, which a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        rows = [(problem.severity, str(problem)) for problem in self]
+        return _html.table(("severity", "problem"), rows) if rows else "<pre>valid</pre>"
 
 
 class DaskCtlError(Exception):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -57,6 +58,8 @@ def _warned(otherwise: Callable[..., None]) -> Callable[..., None]:
 def cluster(*, debug: bool) -> None:
     """Create and manage Dask clusters."""
     del debug  # read where an error is reported
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        click.get_current_context().color = False
 
 
 @cluster.command()

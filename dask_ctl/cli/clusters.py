@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 import click
@@ -17,6 +18,7 @@ from dask_ctl.cli.options import (
     timeout_option,
 )
 
+_WATCH_INTERVAL: Final = 2.0  # seconds
 _name = click.argument("name", shell_complete=complete_cluster)
 
 
@@ -41,8 +43,20 @@ _only = click.argument(
 @click.argument("method", required=False, shell_complete=complete_method)
 @output_option("text", "json", "name")
 @click.option("--wide", is_flag=True, help="Print every column, however narrow the terminal.")
-def list_(*, method: str | None, output: str, wide: bool) -> None:
+@click.option("--watch", is_flag=True, help="Print them anew every other second, until Ctrl-C.")
+def list_(*, method: str | None, output: str, wide: bool, watch: bool) -> None:
     """Print the clusters that run, found by every method or by METHOD alone."""
+    code = _list(method, output, wide=wide)
+    with suppress(KeyboardInterrupt):
+        while watch:
+            time.sleep(_WATCH_INTERVAL)
+            if printing.on_terminal(sys.stdout):
+                click.clear()
+            code = _list(method, output, wide=wide)
+    sys.exit(code)
+
+
+def _list(method: str | None, output: str, *, wide: bool) -> int:
     from dask_ctl import lifecycle
     from dask_ctl.exceptions import DiscoveryError
 
@@ -60,7 +74,7 @@ def list_(*, method: str | None, output: str, wide: bool) -> None:
     elif not problems:
         click.echo("No clusters found. To create one: dask cluster create", err=True)
     failed = any(isinstance(problem, DiscoveryError) for problem in problems)
-    sys.exit(DiscoveryError.exit_code if method and failed else 0)
+    return DiscoveryError.exit_code if method and failed else 0
 
 
 @click.command()
@@ -127,7 +141,7 @@ def adapt(
         raise click.UsageError("--minimum is more than --maximum")
     deadline = time.monotonic() + timeout
     lifecycle.adapt_cluster(name, minimum, maximum, timeout=timeout)
-    if not no_wait:
+    if minimum and not no_wait:
         with printing.progress(f"waiting for {printing.workers(minimum)}", minimum) as told:
             left = deadline - time.monotonic()
             lifecycle.wait_for_workers(name, minimum, timeout=left, told=told, noted=printing.note)

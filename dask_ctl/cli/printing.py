@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -12,11 +13,8 @@ from typing import Any, Final
 import click
 
 _LINE_INTERVAL: Final = 10.0  # seconds
-_HEADINGS: Final = (
-    "NAME", "TYPE", "WORKERS", "THREADS", "MEMORY", "AGE", "DISCOVERY", "ADDRESS", "STATUS",
-)  # fmt: skip
 _DISPENSABLE: Final = ("ADDRESS", "DISCOVERY", "THREADS", "MEMORY", "TYPE", "AGE")  # in this order
-_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_COLOURS: Final = {"running": "green", "dead": "red", "orphaned": "red"}
 
 
 def say(problem: Any) -> None:
@@ -49,56 +47,49 @@ def failure(error: BaseException, *, debug: object = False) -> int | None:
     return exit_code_of(error)
 
 
+def on_terminal(stream: Any) -> bool:
+    """Whether a person reads it, on a terminal that moves its cursor."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under headings, every cell whole."""
-    lines = [headings, *rows]
-    widths = [max(len(row[i]) for row in lines) for i in range(len(headings) - 1)]
-    for row in lines:
-        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
-        click.echo("  ".join([*cells, row[-1]]).rstrip())
+    for cells in _aligned([headings, *rows]):
+        click.echo("  ".join(cells).rstrip())
 
 
-def clusters(infos: Sequence[Any], *, wide: bool = False) -> None:
+def clusters(infos: Any, *, wide: bool = False) -> None:
     """Print clusters, a line each; on a terminal, without columns for which that has no room."""
-    rows = [_HEADINGS, *map(_row, infos)]
-    kept = list(range(len(_HEADINGS)))
+    rows = [infos.HEADINGS, *(info.cells() for info in infos)]
+    kept = list(range(len(infos.HEADINGS)))
     if sys.stdout.isatty() and not wide:
         room = shutil.get_terminal_size().columns
         widths = [max(len(row[i]) for row in rows) + 2 for i in kept]
         for heading in _DISPENSABLE:
             if sum(widths[i] for i in kept) - 2 <= room:
                 break
-            kept.remove(_HEADINGS.index(heading))
-    headings, *shown = ([row[i] for i in kept] for row in rows)
-    table(headings, shown)
+            kept.remove(infos.HEADINGS.index(heading))
+    headings, *shown = _aligned([[row[i] for i in kept] for row in rows])
+    click.echo("  ".join(headings))
+    for info, (name, *cells, state) in zip(infos, shown, strict=True):
+        colour = _COLOURS.get(info.status, "yellow")
+        click.echo("  ".join([_link(name, info.dashboard), *cells, click.style(state, fg=colour)]))
 
 
-def age(created: str | None) -> str:
-    """How long ago a time in ISO 8601 was, in its largest unit: ``5m``."""
-    if created is None:
-        return ""
-    from datetime import UTC, datetime
-
-    seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()))
-    size, unit = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
-    return f"{seconds // size}{unit}"
+def _aligned(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The same with every cell but the last as wide as the widest of its column."""
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
+    return [
+        [f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)] for row in rows
+    ]
 
 
-def _row(info: Any) -> tuple[str, ...]:
-    def shown(value: Any) -> str:
-        return "" if value is None else str(value)
-
-    return (
-        info.name,
-        (info.type or "").rpartition(".")[2],
-        shown(info.workers),
-        shown(info.threads),
-        bytes_(info.memory),
-        age(info.created),
-        info.discovery,
-        shown(info.address),
-        ", ".join(filter(None, (info.status, info.waiting))),
-    )
+def _link(text: str, address: str | None) -> str:
+    """Text that opens an address in terminals that know links (OSC 8), before its padding."""
+    if address is None or not on_terminal(sys.stdout):
+        return text
+    name = text.rstrip()
+    return f"\033]8;;{address}\033\\{name}\033]8;;\033\\{text[len(name) :]}"
 
 
 def description(details: dict[str, Any]) -> Iterator[str]:
@@ -111,14 +102,14 @@ def description(details: dict[str, Any]) -> Iterator[str]:
     if details["workers"] is not None:
         threads = "" if details["threads"] is None else f", with {details['threads']} threads"
         yield f"{'workers:':<12}{details['workers']}{threads}"
-        used = bytes_(details["memory_used"]) or "unknown"
-        yield f"{'memory:':<12}{used} of {bytes_(details['memory']) or 'unknown'}"
+        yield f"{'memory:':<12}{_size(details['memory_used'])} of {_size(details['memory'])}"
         tasks = details["tasks"]
         counted = ", ".join(f"{count} {state}" for state, count in (tasks or {}).items())
         yield f"{'tasks:':<12}{'unknown' if tasks is None else counted or 'none'}"
     if details["adapt"]:
         limits = ", ".join(f"{key} {value}" for key, value in details["adapt"].items())
         yield f"{'adapts:':<12}{limits}"
+    yield from _each_worker(details["worker_info"])
     if details["jobs"]:
         yield f"{'jobs:':<12}{', '.join(details['jobs'])}"
     if details["spec"]:
@@ -133,10 +124,29 @@ def description(details: dict[str, Any]) -> Iterator[str]:
             yield f"  {key}: {origin['source']}: {origin['where']}"
 
 
-def bytes_(n: int | None) -> str:
-    """A number of bytes in a unit that fits; nothing if it is not known."""
+def _each_worker(infos: Sequence[dict[str, Any]]) -> Iterator[str]:
+    def counted(n: int | None) -> str:
+        return "unknown" if n is None else str(n)
+
+    rows = [
+        (
+            str(each["name"]),
+            counted(each["threads"]),
+            f"{_size(each['memory_used'])} of {_size(each['memory'])}",
+            counted(each["executing"]),
+            each["address"],
+        )
+        for each in infos
+    ]
+    if rows:
+        yield "each worker:"
+        for cells in _aligned([("NAME", "THREADS", "MEMORY", "EXECUTING", "ADDRESS"), *rows]):
+            yield "  " + "  ".join(cells)
+
+
+def _size(n: int | None) -> str:
     if n is None:
-        return ""
+        return "unknown"
     from dask.utils import format_bytes
 
     return str(format_bytes(n))
@@ -150,7 +160,7 @@ def workers(n: int) -> str:
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """Say how far something is: a line that moves on a terminal, plain lines elsewhere."""
-    if not sys.stderr.isatty():
+    if not on_terminal(sys.stderr):
         click.echo(what, err=True)
         yield _Lines()
         return

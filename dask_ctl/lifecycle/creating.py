@@ -143,12 +143,15 @@ def check_spec(
     create_cluster(...): kwargs.n_worker: LocalCluster takes no such argument; did you mean ...?
     """
     from dask_ctl.creation.check import check
+    from dask_ctl.exceptions import Problems
 
-    return check(
-        spec_path,
-        local_fallback=local_fallback,
-        overrides=_overrides(settings),
-        asked_by=asked_by,
+    return Problems(
+        check(
+            spec_path,
+            local_fallback=local_fallback,
+            overrides=_overrides(settings),
+            asked_by=asked_by,
+        )
     )
 
 
@@ -181,9 +184,10 @@ def plan_spec(spec_path: SpecLike = None, local_fallback: bool = False) -> str:
     >>> plan_spec(spec).splitlines()[0]
     'workers: 2 (processes)'
     """
+    from dask_ctl._html import Text
     from dask_ctl.creation.check import plan
 
-    return plan(_resolved(spec_path, local_fallback), os.environ)
+    return Text(plan(_resolved(spec_path, local_fallback), os.environ))
 
 
 def launch_cluster(

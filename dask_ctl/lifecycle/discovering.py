@@ -72,12 +72,13 @@ def list_clusters(
     ['running']
     """
     from dask_ctl.management import find
+    from dask_ctl.management.info import Clusters
 
     async def listed() -> list[ClusterInfo]:
         infos, problems = await find.everything(discovery)
         for problem in problems:
             failed(problem)
-        return infos
+        return Clusters(infos)
 
     return now_or_later(listed(), asynchronous)
 

@@ -6,7 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar, Final
+
+from dask_ctl import _html
+
+_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,8 @@ class ClusterInfo:
         When, in ISO 8601, UTC.
     waiting : str or None
         What workers that were asked for wait for: ``2 pending: Resources``.
+    adapt : mapping or None
+        The bounds between which it adapts.
     details : mapping
         All that its scheduler says of itself.
     """
@@ -49,12 +55,60 @@ class ClusterInfo:
     memory: int | None = None
     created: str | None = None
     waiting: str | None = None
+    adapt: Mapping[str, Any] | None = field(default=None, hash=False)
     details: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """The cluster for a machine to read."""
         names = [each.name for each in fields(self) if each.name != "details"]
         return {name: getattr(self, name) for name in names}
+
+    @property
+    def state(self) -> str:
+        """Its status, what it waits for, and the bounds between which it adapts, in words."""
+        limits = self.adapt and ", ".join(f"{key} {value}" for key, value in self.adapt.items())
+        adapts = f"adapts ({limits})" if limits else None
+        return ", ".join(filter(None, (self.status, self.waiting, adapts)))
+
+    @property
+    def dashboard(self) -> str | None:
+        """The address of its dashboard, if that is known."""
+        if self.details.get("dashboard"):
+            return str(self.details["dashboard"])
+        port = self.details.get("services", {}).get("dashboard")
+        if port is None or self.address is None:
+            return None
+        from distributed.comm import get_address_host
+        from distributed.utils import format_dashboard_link
+
+        return str(format_dashboard_link(get_address_host(self.address), port))
+
+    def cells(self) -> tuple[str, ...]:
+        """What a table shows of it, under `Clusters.HEADINGS`."""
+        from dask.utils import format_bytes
+
+        return (
+            self.name,
+            (self.type or "").rpartition(".")[2],
+            _shown(self.workers),
+            _shown(self.threads),
+            "" if self.memory is None else format_bytes(self.memory),
+            age(self.created),
+            self.discovery,
+            _shown(self.address),
+            self.state,
+        )
+
+
+class Clusters(list[ClusterInfo]):
+    """Clusters, which a notebook shows as a table."""
+
+    HEADINGS: ClassVar[tuple[str, ...]] = (
+        "NAME", "TYPE", "WORKERS", "THREADS", "MEMORY", "AGE", "DISCOVERY", "ADDRESS", "STATUS",
+    )  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        return _html.table(self.HEADINGS, [info.cells() for info in self])
 
 
 def of_scheduler(identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,17 +140,34 @@ def load_of(info: ClusterInfo) -> dict[str, Any]:
     return {"memory_used": _sum(each.get("memory") for each in metrics), "tasks": dict(tasks)}
 
 
-def dashboard_of(info: ClusterInfo) -> str | None:
-    """The address of the dashboard of a cluster."""
-    if info.details.get("dashboard"):
-        return str(info.details["dashboard"])
-    port = info.details.get("services", {}).get("dashboard")
-    if port is None or info.address is None:
-        return None
-    from distributed.comm import get_address_host
-    from distributed.utils import format_dashboard_link
+def workers_of(info: ClusterInfo) -> list[dict[str, Any]]:
+    """What the scheduler of a cluster says of each of its workers."""
 
-    return str(format_dashboard_link(get_address_host(info.address), port))
+    def told(address: str, worker: Mapping[str, Any]) -> dict[str, Any]:
+        metrics = worker.get("metrics") or {}
+        return {
+            "name": worker.get("name"),
+            "address": address,
+            "threads": worker.get("nthreads"),
+            "memory": worker.get("memory_limit"),
+            "memory_used": metrics.get("memory"),
+            "executing": metrics.get("task_counts", {}).get("executing", 0) if metrics else None,
+        }
+
+    return [told(*each) for each in info.details.get("workers", {}).items()]
+
+
+def age(created: str | None) -> str:
+    """How long ago a time in ISO 8601 was, in its largest unit: ``5m``; nothing if not known."""
+    if created is None:
+        return ""
+    seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()))
+    size, unit = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
+    return f"{seconds // size}{unit}"
+
+
+def _shown(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def _sum(parts: Iterable[int | None]) -> int | None:

@@ -98,6 +98,7 @@ class Live(ABC):
             "address": record and record.address,
             "type": record.target if record else self.type,
             "created": record and record.created,
+            "adapt": record and record.adapt,
         }
         return ClusterInfo(name=self.name, discovery=self.discovery, **{**recorded, **known})
 

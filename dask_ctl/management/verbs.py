@@ -12,7 +12,7 @@ from dask_ctl.creation.waiting import FIRST_NOTE, NOTE_INTERVAL
 from dask_ctl.exceptions import BackendError
 from dask_ctl.hosts import store as records
 from dask_ctl.management.find import find
-from dask_ctl.management.info import dashboard_of, load_of
+from dask_ctl.management.info import load_of, workers_of
 from dask_ctl.management.live import POLL
 
 DELETE_TIMEOUT: Final = 180.0  # seconds
@@ -143,9 +143,9 @@ async def describe(name: str) -> dict[str, Any]:
     info, record = await live.look_closely(), live.record
     return {
         **info.as_dict(),
-        "dashboard": dashboard_of(info),
+        "dashboard": info.dashboard,
         **load_of(info),
-        "adapt": dict(record.adapt) if record and record.adapt else None,
+        "worker_info": workers_of(info),
         "jobs": list(record.jobs) if record else [],
         "log": str(record.log) if record and record.host else None,
         "spec": record.spec.get("spec") if record else None,

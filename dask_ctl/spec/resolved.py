@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 import yaml
 
+from dask_ctl import _html
 from dask_ctl.exceptions import Problem
 from dask_ctl.spec.cluster_spec import ClusterSpec, build
 from dask_ctl.spec.keys import KEYS
@@ -197,13 +197,8 @@ class ResolvedSpec:
         return "\n".join([*shown, *self.remarks()])
 
     def _repr_html_(self) -> str:
-        left = "style='text-align: left'"  # notebooks align tables to the right
-        rows = "".join(
-            f"<tr><td {left}><pre>{html.escape(text)}</pre></td>"
-            f"<td {left}>{html.escape(describe(origin)) if origin else ''}</td></tr>"
-            for text, origin in self.lines()
-        )
-        return f"<table><tr><th {left}>spec</th><th {left}>origin</th></tr>{rows}</table>"
+        rows = [(text, describe(origin) if origin else "") for text, origin in self.lines()]
+        return _html.table(("spec", "origin"), rows)
 
 
 def _again(tree: Located, *more: Any) -> ResolvedSpec:

@@ -1,0 +1,139 @@
+"""What the commands print for a person at a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+from collections.abc import Iterator
+from contextlib import suppress
+from fcntl import ioctl
+
+import pytest
+
+from dask_ctl import lifecycle
+from dask_ctl.exceptions import Problem, Problems
+from dask_ctl.management.info import Clusters
+from tests.backends.scripts import DASK_CLUSTER, SPEC, Scripts, ok
+from tests.conftest import ROOT
+
+LINK = re.compile(r"\033]8;;(.*?)\033\\")
+
+
+class Terminal:
+    """A command in a terminal of so many columns.
+
+    Parameters
+    ----------
+    *arguments : str
+        Those of ``dask cluster``.
+    columns : int
+        How wide it is.
+    env : str
+        Further variables of the environment.
+    """
+
+    def __init__(self, *arguments: str, columns: int = 80, **env: str) -> None:
+        self.ours, theirs = pty.openpty()
+        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.process = subprocess.Popen(
+            [*DASK_CLUSTER, *arguments],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **env},
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        os.close(theirs)
+
+    def until(self, pattern: str) -> str:
+        """Read until a pattern has been printed."""
+        text = ""
+        while not re.search(pattern, text):
+            some = self._some()
+            assert some, text
+            text += some
+        return text
+
+    def printed(self) -> str:
+        """Read to the end."""
+        text = ""
+        while some := self._some():
+            text += some
+        assert self.process.stderr is not None
+        assert self.process.stderr.read() == b""
+        assert self.process.wait(60) == 0
+        os.close(self.ours)
+        return text
+
+    def _some(self) -> str:
+        with suppress(OSError):  # how the other end says that it is closed
+            return os.read(self.ours, 2**16).decode()
+        return ""
+
+
+@pytest.fixture
+def named(scripts: Scripts) -> Iterator[Scripts]:
+    """A cluster with a dashboard, for commands that show it."""
+    (scripts.cwd / "dask-cluster.yaml").write_text(SPEC)
+    ok(scripts.dask_cluster("create", "--name", "a-name", "--wait", "1"))
+    yield scripts
+    ok(scripts.dask_cluster("delete", "a-name"))
+
+
+def test_list(named: Scripts) -> None:
+    """Columns are left out until it fits; the name opens the dashboard, the status is coloured."""
+    dashboard = ok(named.dask_cluster("dashboard", "a-name")).strip()
+    for columns, left_out in ((48, "ADDRESS DISCOVERY THREADS MEMORY"), (140, "")):
+        printed = Terminal("list", "recorded", columns=columns).printed()
+        assert LINK.findall(printed) == [dashboard, ""]
+        assert "\033[32mrunning\033[0m" in printed
+        plain = re.sub(r"\033\[\d*m", "", LINK.sub("", printed))
+        assert max(map(len, plain.splitlines())) <= columns
+        assert set(Clusters.HEADINGS) - set(plain.splitlines()[0].split()) == set(left_out.split())
+
+    named.dask_cluster("adapt", "a-name", "--maximum", "2", "--no-wait")
+    assert "running, adapts (minimum 0, maximum 2)" in ok(named.dask_cluster("list", "recorded"))
+    wide = Terminal("list", "recorded", "--wide", columns=40).printed()
+    assert "ADDRESS" in wide
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "dumb"])
+def test_no_colours(named: Scripts, env: dict[str, str]) -> None:
+    """Whoever asks for no colours gets none."""
+    printed = Terminal("list", "recorded", **env).printed()
+    assert "running" in printed
+    assert "\033[" not in printed
+
+
+def test_watch(named: Scripts) -> None:
+    """The list is printed anew until Ctrl-C, which is no error."""
+    watching = Terminal("list", "recorded", "--watch")
+    assert watching.until(r"(?s)running.*running").count("\033[2J") == 1
+    watching.process.send_signal(signal.SIGINT)
+    watching.printed()
+
+
+def test_each_worker(named: Scripts) -> None:
+    """`show` has a line for each worker."""
+    lines = ok(named.dask_cluster("show", "a-name")).splitlines()
+    row = lines[lines.index("each worker:") + 2]
+    assert re.fullmatch(r"  0 +1 +[\d.]+ MiB of [\d.]+ .iB  0 +tcp://127.0.0.1:\d+", row), row
+
+
+def test_in_a_notebook(named: Scripts) -> None:
+    """Clusters, problems and plans are shown as tables and text, aligned to the left."""
+    listed = lifecycle.list_clusters("recorded")._repr_html_()
+    assert "<pre>a-name</pre>" in listed
+    assert "NAME</th>" in listed
+    found = Problems([Problem("a < b", "swap them", key="args")])._repr_html_()
+    assert "<pre>args: a &lt; b; swap them</pre>" in found
+    assert found.count("text-align: left") == 4
+    assert Problems()._repr_html_() == "<pre>valid</pre>"
+    spec = {"module": "dask.distributed", "class": "LocalCluster", "kwargs": {"n_workers": 2}}
+    assert lifecycle.check_spec(spec)._repr_html_() == "<pre>valid</pre>"
+    assert lifecycle.plan_spec(spec)._repr_html_().startswith("<pre>workers: 2 (processes)\n")
