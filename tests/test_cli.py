@@ -67,7 +67,7 @@ def test_python_shows_the_same(project: Path) -> None:
     resolved = resolve_spec()
     assert f"{resolved}\n" == run("spec", "show").stdout
     table = resolved._repr_html_()
-    assert ">file: dask-cluster.yaml:5</td>" in table
+    assert ">file: dask-cluster.yaml:5</pre></td>" in table
     assert "&lt;b&gt;" in table
     assert "t0p" not in f"{resolved}{table}"
 
