@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.backends.scripts import ANSWER, DASK_CLUSTER, SCRIPT, SPEC, Scripts, ok, refused
-from tests.conftest import unavailable
+from tests.conftest import ROOT, unavailable
 
 Within = Callable[..., list[str]]
 # A whole small machine: a host answers at an address of its own, as a container's does.
@@ -107,3 +108,13 @@ def test_a_plain_locale(scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> No
     ok(scripts.dask_cluster("delete", "--yes", "a"))
     (scripts.cwd / "dask-cluster.yaml").write_text(f"{SPEC}größer: 1\n", encoding="utf-8")
     refused(scripts.dask_cluster("spec", "show"), 4, "unknown key")
+
+
+def test_a_terminal_of_few_letters(scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, where what is piped has some 200: others are told by their numbers."""
+    (scripts.cwd / "dask-cluster.yaml").write_text(f"{SPEC}  name: größer 更大\n", encoding="utf-8")
+    assert "größer 更大" in ok(scripts.dask_cluster("spec", "show"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    done = subprocess.run([*DASK_CLUSTER, "spec", "show"], capture_output=True, check=True)
+    assert "größer \\u66f4\\u5927" in done.stdout.decode("cp1252")

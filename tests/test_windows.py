@@ -11,7 +11,8 @@ import sys
 
 import pytest
 
-from tests.backends.scripts import ANSWER, SCRIPT, SPEC, USE, Scripts, listed, ok
+from dask_ctl.hosts import store
+from tests.backends.scripts import ANSWER, SCRIPT, SPEC, USE, Scripts, listed, ok, refused
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "tests" / "windows"
@@ -60,6 +61,13 @@ def test_from_creation_to_deletion(windows: Scripts) -> None:
     ok(windows.dask_cluster("logs", "a"))
     ok(windows.dask_cluster("delete", "--yes", "a"))
     assert listed(windows) == []
+
+
+def test_a_cluster_that_cannot_be_created(windows: Scripts) -> None:
+    """It says why, and leaves nothing, although no file can be removed that is open."""
+    (windows.cwd / "dask-cluster.yaml").write_text(SPEC + "  host: 203.0.113.1\n")
+    refused(windows.dask_cluster("create", "--name", "a"), 5, "assign requested address")
+    assert not list(store.folder().glob("a*"))
 
 
 def test_a_command_that_is_run(windows: Scripts) -> None:

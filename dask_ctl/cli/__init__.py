@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -27,6 +28,8 @@ class _Reporting(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         from dask_ctl.exceptions import DaskCtlWarning
 
+        if isinstance(sys.stdout, TextIOWrapper):  # as Python itself has it for standard error
+            sys.stdout.reconfigure(errors="backslashreplace")
         warnings.simplefilter("always", DaskCtlWarning)
         warnings.showwarning = _warned(warnings.showwarning)
         try:

@@ -147,7 +147,7 @@ class Launch:
         for _ in self._events():  # what it has said since
             pass
         if not records.exists(self.name):
-            self._log.unlink(missing_ok=True)
+            _platform.remove(self._log)
 
     def keep_log(self) -> str | None:
         """Copy what it has logged so far to where it stays; None if that cannot be."""

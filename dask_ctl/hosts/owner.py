@@ -206,8 +206,7 @@ class Owner:
         )
         cluster.shutdown_on_close = False
         cluster.close()
-        self.lock.release()
-        self.record.lock.unlink(missing_ok=True)
+        self.lock.remove()
         self.say(running=self.record.name)
 
     def _end(self, room: Backend, cluster: Any) -> None:
@@ -237,9 +236,13 @@ class Owner:
 
     def _forget(self, deadline: float | None = None) -> None:
         self._cancel_jobs(deadline or time.monotonic() + self.stop_within)
-        if not self.record.jobs:  # what is left can be ended by whoever finds its record
-            records.remove(self.record.name)
-        self.lock.release()
+        if self.record.jobs:  # what is left can be ended by whoever finds its record
+            self.lock.release()
+            return
+        with open(os.devnull, "wb") as nothing:  # Windows removes no log that is open
+            os.dup2(nothing.fileno(), 1)
+            os.dup2(nothing.fileno(), 2)
+        records.remove(self.record.name, self.lock)
 
     def _cancel_jobs(self, deadline: float) -> None:
         """Cancel the jobs that the class of the cluster has left."""

@@ -6,7 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -89,10 +89,10 @@ def add(record: Record) -> _platform.Lock:
             with written_beside(path, text_of(record)) as written:
                 os.link(written, path)  # all of it at once, and never over another
         except BaseException as error:
-            lock.release()
             if isinstance(error, FileExistsError):
+                lock.release()
                 raise taken(record.name) from None
-            record.lock.unlink(missing_ok=True)
+            lock.remove()
             raise
     return lock
 
@@ -115,11 +115,11 @@ def update(record: Record) -> None:
     """
     path = path_of(record.name)
     with writing(path), written_beside(path, text_of(record)) as written:
-        os.replace(written, path)
+        _platform.replace(written, path)
 
 
-def remove(name: str, *, log: bool = True) -> None:
-    """Remove the record of a cluster, its lock, and perhaps its log.
+def remove(name: str, lock: _platform.Lock | None = None) -> None:
+    """Remove the record of a cluster, its log, and its lock, which the caller may hold.
 
     Raises
     ------
@@ -127,9 +127,14 @@ def remove(name: str, *, log: bool = True) -> None:
         If they cannot be removed.
     """
     path = path_of(name)
-    for each in (*([path.with_suffix(".log")] if log else []), path, lock_of(name)):
-        with writing(each):
-            each.unlink(missing_ok=True)
+    with writing(path):
+        with suppress(PermissionError):  # on Windows while it is read
+            _platform.remove(path.with_suffix(".log"))
+        _platform.remove(path)
+        if lock is None:
+            _platform.remove(lock_of(name))
+        else:
+            lock.remove()
 
 
 def names() -> list[str]:

@@ -205,7 +205,7 @@ def is_path(text: str) -> bool:
 def _expand(text: str, env: Mapping[str, str]) -> str:
     """Expand ``~``, ``$NAME`` and ``${NAME}``; what is not set stays as it is."""
     expanded = re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda m: env.get(m[1] or m[2], m[0]), text)
-    if expanded == "~" or expanded.startswith("~/"):
+    if expanded == "~" or expanded.startswith(("~/", f"~{os.sep}")):
         return env.get("HOME", os.path.expanduser("~")) + expanded[1:]
     return os.path.expanduser(expanded)
 

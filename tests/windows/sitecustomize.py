@@ -6,6 +6,9 @@ Its modules alone see less: what they use is Linux' own, and would not work with
 from __future__ import annotations
 
 import builtins
+import errno
+import glob
+import os
 import sys
 from types import ModuleType
 from typing import Any
@@ -66,9 +69,33 @@ def _imported(name: str, *args: Any, **keywords: Any) -> ModuleType:
     return _import(name, *args, **keywords)
 
 
+def _is_open(path: Any) -> bool:
+    """Whether any process has a file open; there it can neither be removed nor replaced."""
+    try:
+        asked = os.stat(path)
+    except OSError:
+        return False
+    for opened in glob.iglob("/proc/[0-9]*/fd/*"):
+        try:
+            if os.path.samestat(os.stat(opened), asked) and not _is_tracker(opened):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _is_tracker(opened: str) -> bool:
+    """Whether that is of Python's tracker of what others have shared, which Windows lacks."""
+    with open(f"{opened.partition('/fd/')[0]}/cmdline", "rb") as command:
+        return b"resource_tracker" in command.read()
+
+
 def _audit(event: str, args: tuple[Any, ...]) -> None:
     if event == "open" and str(args[0]).startswith("/proc") and _is_ours(sys._getframe(1)):
         raise FileNotFoundError(args[0])
+    removed = args[:2] if event in {"os.remove", "os.rename"} else ()
+    if removed and _is_ours(sys._getframe(1)) and any(_is_open(path) for path in removed):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), args[0])
 
 
 def _nowhere(*_: object, **__: object) -> str:
