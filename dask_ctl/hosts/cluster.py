@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Any
 
 from distributed import Security
@@ -52,7 +54,8 @@ class HostedCluster(ProxyCluster):
 
     def adapt(self, **kwargs: Any) -> Any:
         """Have as many workers as the work needs, as ``adapt`` of the cluster's own class."""
-        return self._call("adapt", **kwargs)
+        called = self._call("adapt", **kwargs)
+        return Adapting(kwargs.get("minimum"), kwargs.get("maximum"), called)
 
     def _call(self, verb: str, **arguments: Any) -> Any:
         if not self.asynchronous:
@@ -61,6 +64,26 @@ class HostedCluster(ProxyCluster):
         return asyncio.ensure_future(
             asyncio.to_thread(client.call, self._record, verb, **arguments)
         )
+
+
+@dataclass(frozen=True)
+class Adapting:
+    """What is read of an `Adaptive` of distributed, by the panel of dask-labextension for example.
+
+    Parameters
+    ----------
+    minimum, maximum : int, optional
+        As they were given.
+    called : awaitable or None
+        What an asynchronous cluster gives to wait for.
+    """
+
+    minimum: int | None
+    maximum: int | None
+    called: Any
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self.called.__await__()  # type: ignore[no-any-return]
 
 
 def security_of(of: store.Record) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from distributed import Client
 
-from tests.backends.scripts import EXAMPLES, Scripts, wait_until
+from tests.backends.scripts import EXAMPLES, Scripts, listed, ok, wait_until
 
 NEEDS = ("dask_labextension", "jupyter_server")
 SITE = """
@@ -79,11 +79,19 @@ class Panel:
 
 
 @pytest.fixture
-def panel(scripts: Scripts, jupyter: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Panel]:
-    """Start a Jupyter server whose panel makes clusters with ``create_cluster``."""
+def factory() -> str:
+    """The example that says what the panel makes its clusters with."""
+    return "labextension.yaml"
+
+
+@pytest.fixture
+def panel(
+    scripts: Scripts, jupyter: Path, factory: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Panel]:
+    """Start a Jupyter server whose panel makes clusters with that factory."""
     config = scripts.home / ".config" / "dask"
     config.mkdir(parents=True)
-    shutil.copy(EXAMPLES / "jupyterlab" / "labextension.yaml", config)
+    shutil.copy(EXAMPLES / "jupyterlab" / factory, config)
     monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__DASHBOARD_ADDRESS", ":0")
     monkeypatch.setenv("JUPYTER_TOKEN", token := secrets.token_hex())
     process = scripts.start(sys.executable, "-m", "jupyter_server", *OPTIONS)
@@ -147,3 +155,28 @@ def test_tells_what_is_wrong(panel: Panel, scripts: Scripts) -> None:
     status, started = panel.ask("PUT", f"dask/clusters/{uuid.uuid4()}")
     assert (status, started["name"], "adapt" in started) == (200, "Site 1", False)
     panel.wait_for_workers(started["id"], 1)
+
+
+@pytest.mark.parametrize("factory", ["attach.yaml"])
+def test_shows_a_cluster_made_elsewhere(panel: Panel, scripts: Scripts) -> None:
+    """It is scaled from the panel, and goes on when the panel has stopped it."""
+    path = f"dask/clusters/{(cluster := str(uuid.uuid4()))}"
+    status, error = panel.ask("PUT", path)
+    assert (status, "there is no cluster 'mine'" in error["message"]) == (500, True)
+    scripts.use_example("jupyterlab")
+    ok(scripts.dask_cluster("create", "--name", "mine", "--wait", "3"))
+    try:
+        status, shown = panel.ask("PUT", path)
+        assert status == 200, shown
+        assert panel.wait_for_workers(cluster, 3)["dashboard_link"]
+        assert panel.ask("PATCH", path, {"workers": 1})[0] == 200
+        panel.wait_for_workers(cluster, 1)
+        limits = {"minimum": 2, "maximum": 4}
+        status, adapted = panel.ask("PATCH", path, {"adapt": limits})
+        assert (status, adapted["adapt"]) == (200, limits)
+        panel.wait_for_workers(cluster, 2)
+        assert panel.ask("DELETE", path) == (204, None)
+        (left,) = listed(scripts)
+        assert (left["name"], left["status"]) == ("mine", "running")
+    finally:
+        ok(scripts.dask_cluster("delete", "mine", "--yes"))
