@@ -33,6 +33,10 @@ kwargs: {n_workers: 4, threads_per_worker: 2, memory_limit: 2GB, dashboard_addre
 STYLES = {r"#.*": "bright_black", r"^[\w-]+:|^  \w+:": "cyan", r"\brunning\b": "green"}
 
 
+# What is new each time, as one would see it: the port of a scheduler, and the age of a cluster.
+AS_SHOWN = {r"(tcp://127\.0\.0\.1):\d+": r"\1:40001", r"\b\d+s +(?=recorded)": "2s   "}
+
+
 def picture(path: Path, typed: str, printed: str, heading: str = "") -> None:
     """Write what was typed and printed as an SVG."""
     text = Text()
@@ -55,8 +59,8 @@ def picture(path: Path, typed: str, printed: str, heading: str = "") -> None:
     path.write_text(re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE), encoding="utf-8")
 
 
-def main() -> None:
-    """Run the commands in a home of their own."""
+def main(folder: Path = PICTURES) -> None:
+    """Run the commands in a home of their own, and write their pictures into a folder."""
     with tempfile.TemporaryDirectory() as home:
         here = Path(home, "project")
         here.mkdir()
@@ -75,13 +79,16 @@ def main() -> None:
             run = subprocess.run(
                 words, cwd=here, env={**env, **more}, capture_output=True, text=True, check=True
             )
-            return run.stdout
+            text = run.stdout
+            for new, shown in AS_SHOWN.items():
+                text = re.sub(new, shown, text)
+            return text
 
         spec = here / "dask-cluster.yaml"
         spec.write_text(SPEC)
         variable = {"DASK_CTL__CLUSTER_KWARGS__CORES": "8"}
         picture(
-            PICTURES / "spec-show.svg",
+            folder / "spec-show.svg",
             "export DASK_CTL__CLUSTER_KWARGS__CORES=8\ndask cluster spec show",
             printed("spec show", variable),
         )
@@ -94,8 +101,8 @@ def main() -> None:
         finally:
             for name in names:
                 printed(f"delete {name} --yes")
-        picture(PICTURES / "list.svg", "dask cluster list", found, heading="NAME")
+        picture(folder / "list.svg", "dask cluster list", found, heading="NAME")
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:]))
