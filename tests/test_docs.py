@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -153,9 +154,17 @@ def test_every_spec_is_valid(path: Path) -> None:
     assert resolve_spec(path).origins["class"].line == 3
 
 
+def test_the_page_of_notebooks_has_the_cells_of_its_notebook() -> None:
+    notebook = json.loads((EXAMPLES / "notebook" / "notebook.ipynb").read_text())
+    page = (DOCS / "howto" / "notebook.md").read_text()
+    shown = re.findall(r"^```python\n(.*?)\n```", page, re.MULTILINE | re.DOTALL)
+    assert shown[: len(notebook["cells"])] == ["".join(c["source"]) for c in notebook["cells"]]
+
+
 def test_every_example_is_on_a_page() -> None:
     pages = "".join(page.read_text() for page in DOCS.rglob("*.md"))
-    included = set(re.findall(r"\{literalinclude\} (?:\.\./)?examples/(\S+)", pages))
+    pattern = r"\{(?:literalinclude\}|download\}`.*<) ?(?:\.\./)?examples/([^\s>]+)"
+    included = set(re.findall(pattern, pages))
     files = [path for path in EXAMPLES.rglob("*.*") if path.is_file() and path.suffix != ".pyc"]
     assert included == {str(path.relative_to(EXAMPLES)) for path in files}
 
@@ -273,6 +282,20 @@ def test_the_commands_print_what_the_readme_shows(beside: Path) -> None:
     assert spec
     (beside / "dask-cluster.yaml").write_text(spec[1])
     assert replayed(readme, beside) == readme.read_text()
+
+
+def test_the_pictures_show_what_is_printed(python: Python, tmp_path: Path) -> None:
+    """If not: make pictures."""
+    (folder := tmp_path / "pictures").mkdir()
+    done = python(DOCS / "pictures.py", folder)
+    assert done.returncode == 0, done.stderr
+
+    def text(path: Path) -> list[str]:  # the rest depends on the version of rich
+        return re.findall(r">([^<]+)</text>", path.read_text())
+
+    for path in folder.iterdir():
+        assert text(path) == text(DOCS / "_static" / path.name)
+    assert len(list(folder.iterdir())) == 2
 
 
 def test_the_page_names_all_backends() -> None:
