@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import operator
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,14 +47,18 @@ def spec_keys() -> Iterator[Key]:
 def configuration_keys() -> Iterator[Key]:
     """The keys of the packaged defaults, with the comments above them."""
     text = defaults_path().read_text(encoding="utf-8")
-    defaults = yaml.safe_load(text)[NAMESPACE]
+    defaults = yaml.safe_load(text)
+    path: list[str] = []
     comment: list[str] = []
     for line in text[text.index(f"{NAMESPACE}:") :].splitlines():
-        if found := re.match(r"  # (.*)", line):
+        if found := re.match(r" *# (.*)", line):
             comment.append(found[1])
-        elif found := re.match(r"  ([\w-]+):", line):
-            default = yaml.safe_dump(defaults[found[1]]).removesuffix("...\n").strip()
-            yield Key(f"{NAMESPACE}.{found[1]}", "", default, _literals(" ".join(comment)))
+        elif found := re.match(r"( *)([\w-]+):(.*)", line):
+            path = [*path[: len(found[1]) // 2], found[2]]
+            if found[3]:
+                default = functools.reduce(operator.getitem, path, defaults)
+                shown = default if isinstance(default, str) else json.dumps(default)
+                yield Key(".".join(path), "", shown, _literals(" ".join(comment)))
             comment = []
 
 
@@ -94,11 +100,14 @@ class SpecKeys(KeyList):
 
 
 class ConfigurationKeys(KeyList):
-    """The keys of the configuration."""
+    """The keys of the configuration, or those in whose name there is a word."""
+
+    optional_arguments = 1
 
     def keys(self) -> Iterator[Key]:
         """What to list."""
-        return configuration_keys()
+        word = self.arguments[0] if self.arguments else ""
+        return (key for key in configuration_keys() if word in key.name)
 
 
 def write_schemas(app: Any, failed: Exception | None) -> None:
