@@ -256,7 +256,8 @@ def test_backend_that_fails_to_start_leaves_nothing() -> None:
     with pytest.raises(RuntimeError, match="Cluster failed to start") as caught:
         create_cluster({**THREADS, "kwargs": kwargs})
     (note,) = caught.value.__notes__
-    assert note.startswith("dask_ctl: create_cluster(...): dask.distributed.LocalCluster failed")
+    assert note.startswith("dask_ctl: create_cluster(...): kwargs.scheduler_port: ")
+    assert "dask.distributed.LocalCluster failed: Cluster failed to start" in note
     assert "\n" not in note
 
 

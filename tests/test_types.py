@@ -36,6 +36,7 @@ VERBS = {
     "check_spec()": "list[dask_ctl.exceptions.Problem]",
     "plan_spec()": "str",
     "list_specs()": "list[dask_ctl.spec.catalogue.Entry]",
+    "spec_inherited(resolve_spec())": "list[dask_ctl.spec.sections.Inherited]",
     "spec_template('slurm')": "str",
     "discover_cluster_names()": "typing.AsyncIterator[tuple[str, Any]]",
     "discover_clusters()": f"typing.AsyncIterator[{CLUSTER}]",

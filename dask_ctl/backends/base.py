@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Final, Literal
 
@@ -131,6 +131,19 @@ class Backend:
         Any class may hand its ``**kwargs`` to whatever it likes, so here they are not.
         """
         return [self.target], False
+
+    def section(
+        self, classes: Iterable[str], kwargs: Mapping[str, Any]
+    ) -> tuple[str, Mapping[str, str]] | None:
+        """The part of dask's configuration that the class itself reads, by the names of its bases.
+
+        With it come the arguments that are called otherwise there: by the key the argument.
+        """
+        return None
+
+    def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+        """What the class would refuse: its own error is raised, and these explain it."""
+        return iter(())
 
     def problems(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """What is wrong with the values of keyword arguments; keys begin with ``kwargs.``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
@@ -38,6 +38,12 @@ class Coiled(Backend):
                 "no token of Coiled is configured",
                 remedy="run 'coiled login' once, or set DASK_COILED__TOKEN",
             )
+
+    def section(
+        self, classes: Iterable[str], kwargs: Mapping[str, Any]
+    ) -> tuple[str, Mapping[str, str]]:
+        """Its namespace."""
+        return "coiled", {}
 
     def with_variables(
         self, kwargs: Mapping[str, Any], variables: Mapping[str, str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -29,6 +29,12 @@ class Gateway(Backend):
     service = "gateway"
     starts_empty = True
     variables_remedy = "if the gateway has the option, add 'environment: {}' to kwargs"
+
+    def section(
+        self, classes: Iterable[str], kwargs: Mapping[str, Any]
+    ) -> tuple[str, Mapping[str, str]]:
+        """Its namespace."""
+        return "gateway", {}
 
     def with_variables(
         self, kwargs: Mapping[str, Any], variables: Mapping[str, str]

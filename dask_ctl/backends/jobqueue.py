@@ -5,17 +5,24 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+import os
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Final
 
 import dask.config
+from dask.utils import parse_bytes
 
 from dask_ctl import _private
 from dask_ctl.backends import batch, batch_systems, signature, slurm
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.ledger import Ledger
-from dask_ctl.exceptions import Problem
+from dask_ctl.exceptions import Problem, reason
+from dask_ctl.spec.checks import did_you_mean
+from dask_ctl.spec.sections import value_at
+
+_SMALLEST: Final = 1_000_000  # bytes
 
 
 class JobQueue(Backend):
@@ -51,6 +58,45 @@ class JobQueue(Backend):
                 severity="warning",
             )
 
+    def section(
+        self, classes: Iterable[str], kwargs: Mapping[str, Any]
+    ) -> tuple[str, Mapping[str, str]] | None:
+        """That of its batch system, or the one that ``config_name`` names."""
+        system = batch_systems.system_of(classes)
+        name = kwargs.get("config_name") or (system and system.name)
+        return (f"jobqueue.{name}", {"name": "job_name"}) if name else None
+
+    def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+        """What the job's own constructor refuses, which submits nothing."""
+        job_cls = kwargs.get("job_cls") or self.target.job_cls
+        name = kwargs.get("config_name") or job_cls.config_name
+        known = value_at("jobqueue")
+        if not isinstance(known.get(name) if isinstance(known, Mapping) else None, Mapping):
+            remedy = did_you_mean(name, known) or f"known: {', '.join(known)}"
+            summary = f"dask's configuration has no section 'jobqueue.{name}'"
+            yield Problem(summary, remedy, key="kwargs.config_name")
+            return
+        missing = [each for each in ("cores", "memory") if kwargs.get(each) is None]
+        if missing:
+            remedy = f"add it under 'kwargs', or to 'jobqueue.{name}' of dask's configuration"
+            yield Problem(f"{self.name} needs {' and '.join(missing)}", remedy, key="kwargs")
+            return
+        if not _is_size(kwargs["memory"]):
+            remedy = "write a size with its unit: 16GB"
+            yield Problem("is no size of a job's memory", remedy, key="kwargs.memory")
+            return
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                # It would make the folder of logs.
+                self._job({**kwargs, "log_directory": os.curdir})
+        except KeyError as error:
+            summary = f"dask's configuration has no 'jobqueue.{name}.{error.args[0]}'"
+            remedy = f"begin with a copy of the section 'jobqueue.{job_cls.config_name}'"
+            yield Problem(summary, remedy, key="kwargs.config_name")
+        except Exception as error:  # noqa: BLE001 -- whatever it says
+            yield Problem(f"{self.name} refuses this: {reason(error)}", "check its arguments")
+
     def doubts(self, kwargs: Mapping[str, Any]) -> list[Problem]:
         """Only Slurm is asked."""
         slurms = self._system is not None and self._system.name == "slurm"
@@ -58,11 +104,14 @@ class JobQueue(Backend):
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """The script of each job, and the command that submits it."""
+        job = self._job(kwargs)
+        return f"{job.job_script().strip()}\n\n# submitted by: {job.submit_command}\n"
+
+    def _job(self, kwargs: Mapping[str, Any]) -> Any:
         job_cls = kwargs.get("job_cls") or self.target.job_cls
         known = signature.names(job_cls) - {"scheduler", "name"}
         given = {name: value for name, value in kwargs.items() if name in known}
-        job = job_cls(scheduler="tcp://<scheduler>:<port>", name="<worker>", **given)
-        return f"{job.job_script().strip()}\n\n# submitted by: {job.submit_command}\n"
+        return job_cls(scheduler="tcp://<scheduler>:<port>", name="<worker>", **given)
 
     def with_variables(
         self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
@@ -154,6 +203,14 @@ class LocalJobs(JobQueue):
 
     def with_variables(self, kwargs: Mapping[str, Any], variables: Mapping[str, str]) -> None:
         """There is no way."""
+
+
+def _is_size(value: Any) -> bool:
+    """Whether a value is memory that a worker can live in: 16 are bytes."""
+    try:
+        return bool(parse_bytes(value) >= _SMALLEST)
+    except (ValueError, TypeError, AttributeError):
+        return False
 
 
 async def _not_half_way(cluster: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from typing import Any, Final
@@ -63,6 +63,12 @@ class Kubernetes(Backend):
             **{name: value for name, value in given.items() if value is not None}
         )
         return str(yaml.safe_dump(manifest, sort_keys=False))
+
+    def section(
+        self, classes: Iterable[str], kwargs: Mapping[str, Any]
+    ) -> tuple[str, Mapping[str, str]]:
+        """Its namespace."""
+        return "kubernetes", {"scheduler-jupyter": "jupyter"}
 
     def with_variables(
         self, kwargs: Mapping[str, Any], variables: Mapping[str, str]

@@ -41,11 +41,21 @@ def show(
 
     SPEC is a path or a name; without it, what is configured.
     """
-    from dask_ctl.spec.resolved import describe
+    from dask_ctl import lifecycle
+    from dask_ctl.spec.resolved import describe, one_line
 
     resolved = resolved_from(spec, file, settings, local_fallback=local_fallback)
+    inherited = lifecycle.spec_inherited(resolved)
     if output == "json":
         shown = resolved.as_dict(show_secrets=show_secrets)
+        shown["inherited"] = {
+            each.key: {
+                "value": each.shown(show_secrets=show_secrets),
+                "source": each.origin.source.label,
+                "where": each.origin.where,
+            }
+            for each in inherited
+        }
         click.echo(json.dumps(shown, indent=2, default=str))
         return
     lines = list(resolved.lines(show_secrets=show_secrets))
@@ -53,6 +63,10 @@ def show(
     for text, origin in lines:
         comment = click.style(f"  # {describe(origin)}", dim=True) if origin else ""
         click.echo(f"{text:<{width}}{comment}" if comment else text)
+    for each in inherited:
+        value = one_line(each.shown(show_secrets=show_secrets))
+        where = click.style(f"  # read by the backend itself: {describe(each.origin)}", dim=True)
+        click.echo(f"# {each.key}: {value}{where}")
     for remark in resolved.remarks():
         click.echo(click.style(remark, dim=True))
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from dask_ctl.backends import Backend, signature
 from dask_ctl.creation.kinds import Mistake, mistake
 from dask_ctl.exceptions import Problem
 from dask_ctl.spec.checks import did_you_mean
+from dask_ctl.spec.located import Located
+
+
+def plain_arguments(tree: Located) -> tuple[list[Any], dict[str, Any]]:
+    """The plain positional and keyword arguments of an expanded spec."""
+    args, kwargs = tree.get("args"), tree.get("kwargs")
+    return args.plain() if args else [], kwargs.plain() if kwargs else {}
 
 
 def misfits(room: Backend, args: list[Any], kwargs: Mapping[str, Any]) -> Iterator[Problem]:
@@ -57,6 +65,16 @@ def unchecked(room: Backend, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
             what = "it is for a class of which nothing is known here"
         if what:
             yield Problem(f"not checked: {what}", key=f"kwargs.{name}", severity="note")
+
+
+def misnamed(room: Backend, names: Iterable[str]) -> Iterator[Problem]:
+    """Warnings of names in dask's configuration that stand for no argument of the target."""
+    takers, complete = room.takers({})
+    known = signature.names(*takers) if complete else set()
+    for name in names if complete else ():
+        if name not in known:
+            problem = _unknown(room.name, name, known, f"kwargs.{name}")
+            yield replace(problem, severity="warning")
 
 
 def _known(

@@ -11,7 +11,8 @@ from typing import Any
 
 from dask_ctl._async import settled
 from dask_ctl.backends import Ledger, room_of
-from dask_ctl.creation import carried, check, exits, interrupts, waiting
+from dask_ctl.creation import carried, check, exits, interrupts, refusals, waiting
+from dask_ctl.creation.arguments import plain_arguments
 from dask_ctl.creation.script import leave_unguarded_script_alone
 from dask_ctl.creation.target import has_cluster_interface, load
 from dask_ctl.exceptions import (
@@ -87,7 +88,7 @@ class _Call:
         # Of a hosted cluster, whoever waits for it says that.
         self.notes = ledger is None and settings.waiting_notes()
         self.room = room_of(load(self.resolved.tree))
-        self.args, self.kwargs = check.arguments(self.resolved.tree)
+        self.args, self.kwargs = plain_arguments(self.resolved.tree)
         self._starting = f"{self.name} is starting, and will be closed once it has"
         for problem in check.fitting(self.resolved, self.room, self.args, self.kwargs):
             if problem.severity == "error":
@@ -200,14 +201,8 @@ class _Call:
             raise
         except Exception as error:
             known = secrets({"args": self.args, "kwargs": self.kwargs, "env": self.spec.env})
-            explain(
-                error,
-                Problem(
-                    f"{self.name} failed: {scrubbed(_with_cause(error), [*known, *self._secrets])}",
-                    remedy="check its args and kwargs, and that its service can be reached",
-                    origin=self.resolved.origin,
-                ),
-            )
+            said = scrubbed(_with_cause(error), [*known, *self._secrets])
+            explain(error, refusals.explained(error, said, self.resolved, self.room))
             raise
 
 

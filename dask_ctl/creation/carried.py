@@ -98,6 +98,15 @@ class InForce:
             _private.when_closed(cluster, self.put_back)
 
     @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have it in force for a while."""
+        self.begin()
+        try:
+            yield
+        finally:
+            self.put_back()
+
+    @contextmanager
     def or_put_back(self) -> Iterator[None]:
         """Put it back if what is done fails."""
         try:

@@ -9,8 +9,14 @@ from typing import Any
 from dask_ctl import _private
 from dask_ctl.backends import Backend, room_of
 from dask_ctl.creation import carried
-from dask_ctl.creation.arguments import misfits, mistakes, option_misfits, unchecked
-from dask_ctl.creation.kinds import Mistake
+from dask_ctl.creation.arguments import (
+    misfits,
+    mistakes,
+    option_misfits,
+    plain_arguments,
+    unchecked,
+)
+from dask_ctl.creation.refusals import doubts, refusals
 from dask_ctl.creation.target import load
 from dask_ctl.exceptions import (
     BackendError,
@@ -80,7 +86,7 @@ def plan(resolved: ResolvedSpec, env: Mapping[str, str]) -> str:
     """
     expanded = resolved.expanded(env)
     room = room_of(load(expanded.tree))
-    args, kwargs = arguments(expanded.tree)
+    args, kwargs = plain_arguments(expanded.tree)
     given = (expanded, room, args, kwargs)
     for problem in (*fitting(*given), *refusals(*given)):
         if problem.severity == "error":
@@ -119,10 +125,12 @@ def _problems(resolved: ResolvedSpec, env: Mapping[str, str]) -> Iterator[Proble
     except DaskCtlError as error:
         yield from (error.problem, *getattr(error, "others", ()))
         return
-    args, kwargs = arguments(expanded.tree)
-    yield from fitting(expanded, room, args, kwargs)
-    yield from refusals(expanded, room, args, kwargs)
-    yield from map(expanded.located, room.doubts(kwargs))
+    args, kwargs = plain_arguments(expanded.tree)
+    found = list(fitting(expanded, room, args, kwargs))
+    yield from found
+    sound = all(problem.severity != "error" for problem in found)
+    yield from refusals(expanded, room, args, kwargs, sound=sound)
+    yield from doubts(expanded, room, kwargs)
     if not room.read_by_shell:
         yield from unexpanded(expanded.tree)
     yield from map(expanded.located, unchecked(room, kwargs))
@@ -136,12 +144,6 @@ def _unknown_values(tree: Located, env: Mapping[str, str]) -> Iterator[Problem]:
             yield error.problem
 
 
-def arguments(tree: Located) -> tuple[list[Any], dict[str, Any]]:
-    """The plain positional and keyword arguments of an expanded spec."""
-    args, kwargs = tree.get("args"), tree.get("kwargs")
-    return args.plain() if args else [], kwargs.plain() if kwargs else {}
-
-
 def fitting(
     resolved: ResolvedSpec, room: Backend, args: list[Any], kwargs: Mapping[str, Any]
 ) -> Iterator[Problem]:
@@ -153,7 +155,7 @@ def fitting(
         *option_misfits(room, "adapt", adapt),
     ]
     wrong = list(mistakes(room, args, kwargs, adapt))
-    found += [each.problem for each in wrong if not _is_refused(each)]
+    found += [each.problem for each in wrong if not each.refused]
     if all(each.problem.severity == "warning" for each in wrong):
         # A room need not be asked of values that are not what it knows.
         found += [*room.problems(kwargs), *carried.misfits(resolved, room, kwargs)]
@@ -172,18 +174,6 @@ def fitting(
             origin=resolved.origin,
             severity="warning",
         )
-
-
-def refusals(
-    resolved: ResolvedSpec, room: Backend, args: list[Any], kwargs: Mapping[str, Any]
-) -> Iterator[Problem]:
-    """What the class itself will refuse: its own error is what the caller of it is to get."""
-    found = mistakes(room, args, kwargs, resolved.spec.adapt or {})
-    yield from (resolved.located(each.problem) for each in found if _is_refused(each))
-
-
-def _is_refused(found: Mistake) -> bool:
-    return found.problem.severity == "error" and not found.unnoticed
 
 
 def refuse_fixed(cluster: Any, resolved: ResolvedSpec) -> None:

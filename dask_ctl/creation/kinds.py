@@ -148,6 +148,11 @@ class Mistake:
     problem: Problem
     unnoticed: bool = False
 
+    @property
+    def refused(self) -> bool:
+        """Whether the class itself will say it."""
+        return self.problem.severity == "error" and not self.unnoticed
+
 
 def mistake(
     key: str, name: str, value: Any, takers: Iterable[Any], room: Backend

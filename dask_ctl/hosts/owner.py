@@ -23,7 +23,8 @@ from typing import Any, Final
 
 from dask_ctl import _async, _platform
 from dask_ctl.backends import Backend, batch, batch_systems, room_of
-from dask_ctl.creation import check, exits
+from dask_ctl.creation import exits
+from dask_ctl.creation.arguments import plain_arguments
 from dask_ctl.creation.call import create
 from dask_ctl.creation.target import load
 from dask_ctl.exceptions import (
@@ -269,7 +270,7 @@ def shareable(tree: Located, room: Backend, expanded: Located) -> Located:
     expanded : Located
         The same spec, its variables replaced.
     """
-    further = room.shareable(check.arguments(expanded)[1])
+    further = room.shareable(plain_arguments(expanded)[1])
     return merge(tree, locate({"kwargs": further}, tree.origin)) if further else tree
 
 

@@ -13,6 +13,7 @@ from dask_ctl.lifecycle.cluster import Cluster
 from dask_ctl.lifecycle.configuring import (
     list_spec_places,
     list_specs,
+    spec_inherited,
     spec_schema,
     spec_template,
     spec_templates,
@@ -67,6 +68,7 @@ __all__ = [
     "run_command",
     "scale_cluster",
     "set_discovery",
+    "spec_inherited",
     "spec_schema",
     "spec_template",
     "spec_templates",

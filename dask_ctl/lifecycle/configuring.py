@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dask_ctl.spec.catalogue import Entry
+    from dask_ctl.spec.resolved import ResolvedSpec
+    from dask_ctl.spec.sections import Inherited
 
 
 def list_specs() -> list[Entry]:
@@ -26,6 +28,31 @@ def list_spec_places() -> list[tuple[str, bool]]:
     from dask_ctl.spec.catalogue import places_looked_at
 
     return places_looked_at()
+
+
+def spec_inherited(resolved: ResolvedSpec) -> list[Inherited]:
+    """Give what a spec's class takes from dask's configuration itself, besides the spec.
+
+    Parameters
+    ----------
+    resolved : ResolvedSpec
+        What `resolve_spec` gave.
+
+    Returns
+    -------
+    inherited : list of Inherited
+        What users have given in the backend's own section, such as ``jobqueue.slurm``, for
+        arguments that the spec does not name. Each has a `key`, a `value` and an `origin`.
+
+    Examples
+    --------
+    >>> from dask_ctl import resolve_spec
+    >>> spec_inherited(resolve_spec({"module": "dask.distributed", "class": "LocalCluster"}))
+    []
+    """
+    from dask_ctl.creation.inherited import of_names
+
+    return list(of_names(resolved).by_argument.values())
 
 
 def spec_templates() -> list[str]:

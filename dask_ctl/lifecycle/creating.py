@@ -331,7 +331,7 @@ def _resolved(
 
 def _overrides(settings: Iterable[str]) -> list[Located]:
     from dask_ctl.exceptions import InvalidSpecError
-    from dask_ctl.spec.config import override
+    from dask_ctl.spec.values import override
 
     found = []
     for setting in settings:

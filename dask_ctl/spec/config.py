@@ -23,13 +23,15 @@ from dask_ctl.spec.shape import no_mapping
 from dask_ctl.spec.values import interpret
 
 _IN_CODE: Final = Origin(Source.SET, "dask.config.set")
-_BY_PACKAGES: Final = Origin(Source.CONFIG, "dask.config.update_defaults")
+BY_PACKAGES: Final = Origin(Source.CONFIG, "dask.config.update_defaults")
 _PREFIX: Final = "DASK_"
 _INHERITED: Final = "DASK_INTERNAL_INHERIT_CONFIG"
 
 
 def collect(
-    env: Mapping[str, str] | None = None, paths: Sequence[str] | None = None
+    env: Mapping[str, str] | None = None,
+    paths: Sequence[str] | None = None,
+    namespace: str = NAMESPACE,
 ) -> list[Located]:
     """Read what the environment and the YAML files say, source by source.
 
@@ -39,11 +41,13 @@ def collect(
         The environment; by default that of the process, as it is now.
     paths : sequence of str, optional
         The files and folders to search; by default `dask.config.paths`.
+    namespace : str
+        Which part of the configuration.
 
     Returns
     -------
     layers : list of Located
-        The `ctl` mapping of each source that has one, the highest precedence first.
+        That mapping of each source that has one, the highest precedence first.
 
     Raises
     ------
@@ -52,7 +56,8 @@ def collect(
     """
     env = os.environ if env is None else env
     paths = dask.config.paths if paths is None else paths
-    return [*_environment(env), *reversed(list(_files(paths))), *_defaults()]
+    files = reversed(list(_files(paths, namespace)))
+    return [*_environment(env, namespace), *files, *_defaults(namespace)]
 
 
 def lookup(layer: Located, *path: str) -> Located | None:
@@ -70,46 +75,29 @@ def lookup(layer: Located, *path: str) -> Located | None:
     return here
 
 
-def override(key: str, text: str) -> Located:
-    """The layer of one ``--set KEY=VALUE``: the value is read as a variable's is.
-
-    Parameters
-    ----------
-    key : str
-        The dotted key: ``kwargs.n_workers``.
-    text : str
-        The value.
-    """
-    origin = Origin(Source.ARGUMENT, f"--set {key}")
-    layer = locate(interpret(text, origin), origin)
-    for part in reversed(key.split(".")):
-        layer = Located({part: layer}, origin)
-    return layer
-
-
-def _files(paths: Sequence[str]) -> Iterator[Located]:
+def _files(paths: Sequence[str], namespace: str) -> Iterator[Located]:
     for path in _yaml_files(paths):
         if not os.path.isfile(path) or not os.access(path, os.R_OK):
             continue  # as dask does: what it cannot read does not count
         text = read(Path(path), max_bytes=None)
-        if NAMESPACE not in text:
+        if namespace not in text:
             continue
-        layer = parse_key(text, NAMESPACE, path, Source.CONFIG)
+        layer = parse_key(text, namespace, path, Source.CONFIG)
         if layer is not None and layer.value is not None:
-            yield _as_namespace(layer)
+            yield _as_namespace(layer, namespace)
 
 
-def _defaults() -> Iterator[Located]:
+def _defaults(name: str) -> Iterator[Located]:
     """What packages have given as defaults of theirs, but for our own; their null is no wish."""
     for given in reversed(dask.config.defaults):
-        namespace = given.get(NAMESPACE)
+        namespace = given.get(name)
         if given is not DEFAULTS and namespace is not None:
-            layer = locate(namespace, _BY_PACKAGES)
+            layer = locate(namespace, BY_PACKAGES)
             if isinstance(layer.value, dict):
                 layer = replace(
                     layer, value={k: part for k, part in layer.value.items() if is_set(part)}
                 )
-            yield _as_namespace(layer)
+            yield _as_namespace(layer, name)
 
 
 def _yaml_files(paths: Sequence[str]) -> Iterator[str]:
@@ -126,19 +114,19 @@ def _yaml_files(paths: Sequence[str]) -> Iterator[str]:
             yield path
 
 
-def _as_namespace(layer: Located) -> Located:
+def _as_namespace(layer: Located, name: str) -> Located:
     if not isinstance(layer.value, dict):
-        raise no_mapping(layer, NAMESPACE, f"known keys: {', '.join(KEYS)}")
+        raise no_mapping(layer, name, f"known keys: {', '.join(KEYS)}")
     return layer
 
 
-def _environment(env: Mapping[str, str]) -> Iterator[Located]:
+def _environment(env: Mapping[str, str], namespace: str) -> Iterator[Located]:
     """The layers of the environment: deeper variables lie over shallower ones."""
     by_depth: dict[int, Located] = {}
     for name in sorted(name for name in env if name.startswith(_PREFIX) and name != _INHERITED):
         path = name[len(_PREFIX) :].lower().replace("__", ".").split(".")
         # Of a whole key, an empty text means to a shell that it is unset.
-        if path[0] != NAMESPACE or (len(path) <= 2 and not env[name].strip()):  # noqa: PLR2004
+        if path[0] != namespace or (len(path) <= 2 and not env[name].strip()):  # noqa: PLR2004
             continue
         origin = Origin(Source.ENVIRONMENT, name)
         layer = locate(interpret(env[name], origin), origin)
@@ -150,9 +138,9 @@ def _environment(env: Mapping[str, str]) -> Iterator[Located]:
         by_depth[depth] = merge(by_depth[depth], layer) if depth in by_depth else layer
     for depth in sorted(by_depth, reverse=True):
         if by_depth[depth].value is not None:
-            yield _as_namespace(by_depth[depth])
+            yield _as_namespace(by_depth[depth], namespace)
     if _INHERITED in env:
-        inherited = dask.config.deserialize(env[_INHERITED]).get(NAMESPACE)
+        inherited = dask.config.deserialize(env[_INHERITED]).get(namespace)
         if isinstance(inherited, dict):
             # A whole tree with its defaults: its null is nobody's wish.
             given = {key: value for key, value in inherited.items() if value is not None}

@@ -226,16 +226,16 @@ def _lines(
     part: Located, shown: Any, key: object, depth: int
 ) -> Iterator[tuple[str, Origin | None]]:
     """The lines of what is shown of a part, with the origins that the part knows."""
-    head = f"{'  ' * depth}{_yaml(key)}:"
+    head = f"{'  ' * depth}{one_line(key)}:"
     if isinstance(part.value, dict) and part.value:
         yield head, None
         for name, value in part.value.items():
             yield from _lines(value, shown[name], name, depth + 1)
     else:
-        yield f"{head} {_yaml(shown)}", part.origin
+        yield f"{head} {one_line(shown)}", part.origin
 
 
-def _yaml(value: Any) -> str:
+def one_line(value: Any) -> str:
     """A value as one line of YAML; an object that YAML cannot say as Python shows it."""
     try:
         text = yaml.safe_dump(

@@ -17,7 +17,7 @@ from functools import reduce
 from typing import Any, Final
 
 from dask_ctl.exceptions import BackendError, InvalidSpecError
-from dask_ctl.spec.located import KeyPath, Located, Origin, dotted, locate
+from dask_ctl.spec.located import KeyPath, Located, Origin, Source, dotted, locate
 from dask_ctl.spec.trust import code_from
 
 _START: Final = re.compile(r"\$\{\s*(env|text|import)\s*:")
@@ -67,6 +67,23 @@ def interpret(text: str, origin: Origin, key: str | None = None) -> Any:
         origin=origin,
         key=key,
     )
+
+
+def override(key: str, text: str) -> Located:
+    """The layer of one ``--set KEY=VALUE``: the value is read as a variable's is.
+
+    Parameters
+    ----------
+    key : str
+        The dotted key: ``kwargs.n_workers``.
+    text : str
+        The value.
+    """
+    origin = Origin(Source.ARGUMENT, f"--set {key}")
+    layer = locate(interpret(text, origin), origin)
+    for part in reversed(key.split(".")):
+        layer = Located({part: layer}, origin)
+    return layer
 
 
 def is_placeholder(value: object) -> bool:

@@ -13,12 +13,11 @@ import yaml
 from dask_ctl import resolve_spec
 from dask_ctl.exceptions import BackendError, InvalidSpecError
 from dask_ctl.spec import config
-from dask_ctl.spec.config import override
 from dask_ctl.spec.defaults import Snapshot
 from dask_ctl.spec.keys import TABLE
 from dask_ctl.spec.located import Origin, Source, locate
 from dask_ctl.spec.resolve import resolve
-from dask_ctl.spec.values import expand
+from dask_ctl.spec.values import expand, override
 
 HERE = Origin(Source.FILE, "x.yaml", 3)
 FULL = {"module": "mod", "class": "One"}
