@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         spec_inherited,
         spec_template,
         stop_adapting,
+        use_spec,
         wait_for_workers,
     )
 
@@ -72,6 +73,7 @@ __all__ = [
     "spec_inherited",
     "spec_template",
     "stop_adapting",
+    "use_spec",
     "wait_for_workers",
 ]
 

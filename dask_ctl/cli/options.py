@@ -15,13 +15,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def with_spec(command: Command) -> Command:
     """Add what names a spec to a command: its `spec` is what `resolve` is called with."""
     options = [
-        click.argument("spec", metavar="[SPEC]", required=False, shell_complete=_complete_spec),
+        click.argument("spec", metavar="[SPEC]", required=False, shell_complete=complete_spec),
         click.option(
             "-f",
             "--spec-file-path",
             "file",
             metavar="SPEC",
-            shell_complete=_complete_spec,
+            shell_complete=complete_spec,
             help="The same as SPEC; the spelling of older versions.",
         ),
         click.option(
@@ -122,7 +122,8 @@ def complete_template(_: Any, __: Any, incomplete: str) -> list[str]:
     return [name for name in lifecycle.spec_templates() if name.startswith(incomplete)]
 
 
-def _complete_spec(_: Any, __: Any, incomplete: str) -> list[Any]:
+def complete_spec(_: Any, __: Any, incomplete: str) -> list[Any]:
+    """The names of specs, and files."""
     from click.shell_completion import CompletionItem
 
     from dask_ctl import lifecycle

@@ -11,6 +11,7 @@ import click
 
 from dask_ctl.cli import printing
 from dask_ctl.cli.options import (
+    complete_spec,
     complete_template,
     output_option,
     resolved_from,
@@ -134,7 +135,7 @@ def list_(*, output: str) -> None:
             "*" if e.in_force else "",
             e.name,
             e.backend or f"({e.problem or 'partial'})",
-            e.origin.where,
+            e.origin.where + (f" (hidden by {e.hidden_by})" if e.hidden_by else ""),
         )
         for e in found
     ]
@@ -142,10 +143,30 @@ def list_(*, output: str) -> None:
         click.echo("No specs found. To write one: dask cluster spec init local")
     else:
         printing.table(("", "NAME", "BACKEND", "ORIGIN"), rows)
-        click.echo("* in force")
+        named = {each.origin.via.where for each in found if each.in_force and each.origin.via}
+        click.echo("* in force" + (f", named by {', '.join(named)}" if named else ""))
     click.echo("\nPlaces looked at:")
     for path, exists in places:
         click.echo(f"  {path}{'' if exists else ' (does not exist)'}")
+
+
+@group.command()
+@click.argument("name", required=False, shell_complete=complete_spec)
+@click.option("--local", is_flag=True, help="For this folder and those below it alone.")
+@click.option("--unset", is_flag=True, help="Have none any more.")
+def use(*, name: str | None, local: bool, unset: bool) -> None:
+    """Have create_cluster() use the spec NAME, a path or a name, from now on."""
+    if (name is None) != unset:
+        raise click.UsageError("give the NAME of a spec, or --unset")
+    from dask_ctl import lifecycle
+
+    path = lifecycle.use_spec(name, local=local)
+    where = f" in {Path.cwd()}" if local else ""
+    if path is None:
+        click.echo(f"Nothing was in use{where}.", err=True)
+    else:
+        what = f"{name} is in use" if name else "Nothing is in use any more"
+        click.echo(f"{what}{where}. Changed {path}.", err=True)
 
 
 @group.command()

@@ -75,6 +75,17 @@ def create(
     return cluster
 
 
+def say_once(resolved: ResolvedSpec) -> None:
+    """Say which files of specs are put aside, once in a process."""
+    for problem in resolved.shadowed(by_variables=False):
+        if (text := str(problem)) not in _said:
+            _said.add(text)
+            logger.warning(text)
+
+
+_said: set[str] = set()
+
+
 class _Call:
     """One call of what a spec names: checked, expanded, and undone if it fails."""
 

@@ -17,6 +17,7 @@ from dask_ctl.lifecycle.configuring import (
     spec_schema,
     spec_template,
     spec_templates,
+    use_spec,
 )
 from dask_ctl.lifecycle.creating import (
     check_spec,
@@ -73,5 +74,6 @@ __all__ = [
     "spec_template",
     "spec_templates",
     "stop_adapting",
+    "use_spec",
     "wait_for_workers",
 ]

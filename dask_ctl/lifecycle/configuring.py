@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dask_ctl.spec.catalogue import Entry
     from dask_ctl.spec.resolved import ResolvedSpec
     from dask_ctl.spec.sections import Inherited
@@ -53,6 +57,42 @@ def spec_inherited(resolved: ResolvedSpec) -> list[Inherited]:
     from dask_ctl.creation.inherited import of_names
 
     return list(of_names(resolved).by_argument.values())
+
+
+def use_spec(name: str | os.PathLike[str] | None, *, local: bool = False) -> Path | None:
+    """Have `create_cluster` use a spec from now on, in every process of this user.
+
+    What goes before the user's configuration, such as a variable, goes before it, too; that is a
+    `DaskCtlWarning`.
+
+    Parameters
+    ----------
+    name : str, path or None
+        The path or the name of a spec; None to have none any more.
+    local : bool
+        Whether this is for the project in the current directory, and those below it, alone.
+
+    Returns
+    -------
+    path : Path or None
+        The file of the user's configuration that was changed; None if there was nothing to unset.
+
+    Raises
+    ------
+    DaskClusterConfigNotFound
+        If there is no such spec.
+    InvalidSpecError
+        If the spec is wrong, or the file holds what is not ours.
+    BackendError
+        If the file cannot be written.
+    """
+    from dask_ctl.exceptions import DaskCtlWarning
+    from dask_ctl.spec.use import use
+
+    path, problems = use(None if name is None else os.fspath(name), local=local)
+    for problem in problems:
+        warnings.warn(str(problem), DaskCtlWarning, stacklevel=2)
+    return path
 
 
 def spec_templates() -> list[str]:

@@ -64,9 +64,11 @@ def create_cluster(
     ...     len(cluster.workers)
     1
     """
-    from dask_ctl.creation.call import create
+    from dask_ctl.creation.call import create, say_once
 
-    cluster: Cluster = create(_resolved(spec_path, local_fallback), asynchronous=asynchronous)
+    resolved = _resolved(spec_path, local_fallback)
+    say_once(resolved)
+    cluster: Cluster = create(resolved, asynchronous=asynchronous)
     return cluster
 
 

@@ -29,9 +29,8 @@ from dask_ctl.management.left import Left
 from dask_ctl.management.live import Live
 from dask_ctl.management.owned import Owned
 from dask_ctl.management.seen import Seen
-from dask_ctl.spec import settings
+from dask_ctl.spec import settings, userfile
 from dask_ctl.spec.checks import did_you_mean
-from dask_ctl.spec.userfile import write_words
 
 GROUP: Final = "dask_cluster_discovery"
 RECORDED: Final = "recorded"
@@ -208,7 +207,7 @@ def set_enabled(name: str, *, enabled: bool) -> Path | None:
     if enabled == (name not in before):
         return None
     after = [each for each in before if each != name] if enabled else [*before, name]
-    path = write_words("disable-discovery", after)
+    path = userfile.write("disable-discovery", after)
     dask.config.refresh()
     if (name in settings.disabled_discovery()) == enabled:
         raise InvalidSpecError(

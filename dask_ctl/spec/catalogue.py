@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from dask_ctl.spec.checks import is_partial
 from dask_ctl.spec.cluster_spec import build
 from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.document import parse, read
+from dask_ctl.spec.keys import KEYS
 from dask_ctl.spec.library import Library
 from dask_ctl.spec.located import Origin, Source
-from dask_ctl.spec.packaged import packaged_specs
-from dask_ctl.spec.places import ENDINGS, FILE_NAME, Places
+from dask_ctl.spec.packaged import PackagedSpec, packaged_specs
+from dask_ctl.spec.places import ENDINGS, FILE_NAME, Places, SpecFile
 from dask_ctl.spec.resolve import resolve
+from dask_ctl.spec.resolved import ResolvedSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,20 +32,23 @@ class Entry:
     ----------
     name : str
         What to call it by.
-    backend : str or None
-        The class that it names; None if it is partial, or cannot be resolved.
     origin : Origin
         Where it stands.
+    backend : str or None
+        The class that it names; None if it is partial, or cannot be resolved.
     in_force : bool
         Whether it takes part in what `create_cluster()` would create.
+    hidden_by : str or None
+        What goes before it, so that its name does not mean it.
     problem : str or None
         Why it cannot be resolved.
     """
 
     name: str
-    backend: str | None
     origin: Origin
-    in_force: bool
+    backend: str | None = None
+    in_force: bool = False
+    hidden_by: str | None = None
     problem: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -54,6 +59,7 @@ class Entry:
             "source": self.origin.source.label,
             "where": self.origin.where,
             "in_force": self.in_force,
+            "hidden_by": self.hidden_by,
             "problem": self.problem,
         }
 
@@ -65,13 +71,37 @@ def entries() -> list[Entry]:
         current = resolve(configuration=configuration, places=places)
     except DaskCtlError:
         current = None
-    used = {origin.where for origin in current.used} if current else set()
+    used = {origin.where: origin for origin in current.used} if current else {}
+    overridden = current.overridden if current else ()
+    replaced = {each.origin.place: each.by.where for each in overridden if not each.origin.via}
     library = Library(configuration, places, lambda *_: None)
-    found: dict[str, Entry] = {}
-    for name, origin in _names(configuration, places):
-        if name not in found:
-            found[name] = _entry(name, origin, library, used)
-    return list(found.values())
+    asked_by = Origin(Source.ARGUMENT, "list_specs()")
+    found: list[Entry] = []
+    names: dict[str, str] = {}
+    for name, origin, file in _specs(configuration, places):
+        hidden_by = replaced.get(file.place) if file and name == FILE_NAME else names.get(name)
+        entry = Entry(name=name, origin=origin, hidden_by=hidden_by)
+        try:
+            tree = library.load(file, asked_by) if file else library.named(name, asked_by)
+            target = None if is_partial(tree) else build(tree).target
+        except DaskCtlError as error:
+            found.append(replace(entry, problem=str(error)))
+        else:
+            by = used.pop(tree.origin.where, None) if hidden_by is None else None
+            shown, named = tree.origin, tree.origin_of(("class",))
+            shown = replace(named if named.place == shown.place else shown, via=by and by.via)
+            found.append(replace(entry, backend=target, origin=shown, in_force=by is not None))
+        names.setdefault(name, found[-1].origin.where)
+    if current:
+        found += [_unnamed(origin, current) for origin in used.values()]
+    return found
+
+
+def _unnamed(origin: Origin, current: ResolvedSpec) -> Entry:
+    """What is in force and has no name to call it by."""
+    name = origin.place if origin.source is Source.FILE else "ctl.cluster-spec"
+    backend = current.spec.target if current.origin.place == origin.place else None
+    return Entry(name=name, backend=backend, origin=origin, in_force=True)
 
 
 def places_looked_at() -> list[tuple[str, bool]]:
@@ -82,15 +112,17 @@ def places_looked_at() -> list[tuple[str, bool]]:
     return [(path, os.path.exists(path)) for path in dict.fromkeys([*folders, *files])]
 
 
-def _names(configuration: Configuration, places: Places) -> Iterator[tuple[str, Origin]]:
-    yield from configuration.names()
+def _specs(
+    configuration: Configuration, places: Places
+) -> Iterator[tuple[str, Origin, SpecFile | PackagedSpec | None]]:
+    """The names of all specs, where they stand, and the file of those that have one."""
+    inline = dict(reversed(list(configuration.names())))
+    yield from ((name, origin, None) for name, origin in reversed(inline.items()))
     for folder in places.folders:
         for path in _spec_files(folder):
-            implicit = path.name == FILE_NAME
-            name = path.name if implicit else path.stem
-            yield name, Origin(Source.FILE, places.show(path))
-    for packaged in packaged_specs():
-        yield packaged.name, packaged.origin
+            file = SpecFile(path, places.show(path), doubtful=folder == places.cwd)
+            yield path.name if path.name == FILE_NAME else path.stem, file.origin, file
+    yield from ((packaged.name, packaged.origin, packaged) for packaged in packaged_specs())
 
 
 def _spec_files(folder: Path) -> Iterator[Path]:
@@ -111,17 +143,6 @@ def _is_spec(path: Path) -> bool:
         value = parse(read(path), path.name, Source.FILE).value
     except (InvalidSpecError, DaskClusterConfigNotFound):
         return False
-    return isinstance(value, dict) and ("version" in value or {"module", "class"} <= value.keys())
-
-
-def _entry(name: str, origin: Origin, library: Library, used: Collection[str]) -> Entry:
-    entry = Entry(name=name, backend=None, origin=origin, in_force=False)
-    try:
-        tree = library.named(name, Origin(Source.ARGUMENT, "list_specs()"))
-        target = None if is_partial(tree) else build(tree).target
-    except DaskCtlError as error:
-        return replace(entry, problem=str(error))
-    shown, named = tree.origin, tree.origin_of(("class",))
-    if named.place == shown.place:
-        shown = named
-    return replace(entry, backend=target, origin=shown, in_force=tree.origin.where in used)
+    if not isinstance(value, dict):
+        return False
+    return {"module", "class"} <= value.keys() or {"version"} <= value.keys() <= set(KEYS)

@@ -14,7 +14,7 @@ import dask.config
 import yaml
 
 NAMESPACE: Final = "ctl"
-KEYS: Final = ("cluster-spec", "cluster-specs", "cluster-kwargs")
+KEYS: Final = ("cluster-spec", "cluster-specs", "project-specs", "cluster-kwargs")
 
 
 class Snapshot(NamedTuple):

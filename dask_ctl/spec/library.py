@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -102,9 +102,18 @@ class Library:
 
     def _one(self, text: str, asked_by: Origin, beside: Path | None) -> Located:
         if not is_path(text) and (inline := self._of_configuration(text, asked_by)) is not None:
+            self._hides(text, inline.origin, self.places.of_name(text))
             return inline
         known = [name for name, _ in self.configuration.names()]
-        return self.load(self.places.find(text, asked_by, known, beside), asked_by)
+        file = self.places.find(text, asked_by, known, beside)
+        if isinstance(file, SpecFile) and not is_path(text):
+            self._hides(text, replace(file.origin, via=asked_by), file.hides)
+        return self.load(file, asked_by)
+
+    def _hides(self, name: str, by: Origin, hidden: Iterable[Path]) -> None:
+        for path in hidden:
+            origin = Origin(Source.FILE, self.places.show(path))
+            self.note(origin, by, f"another spec goes first for {name!r}")
 
     def _of_configuration(self, name: str, asked_by: Origin) -> Located | None:
         layers: list[Layer] = []

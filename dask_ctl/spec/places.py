@@ -34,11 +34,14 @@ class SpecFile:
         What to call it in messages.
     doubtful : bool
         Whether it lies in the current directory and nobody has said that it is meant.
+    hides : tuple of Path
+        Others of the same name, in places that come later.
     """
 
     path: Path
     place: str
     doubtful: bool
+    hides: tuple[Path, ...] = ()
 
     @property
     def origin(self) -> Origin:
@@ -159,11 +162,17 @@ class Places:
         return list(dict.fromkeys(folder / name for folder in self.folders for name in names))
 
     def _first(self, candidates: Sequence[Path], meant: bool) -> SpecFile | None:
-        for path in candidates:
-            if os.path.lexists(path):
-                doubtful = not meant and path.is_relative_to(self.cwd) and not self._own(path)
-                return SpecFile(path, self.show(path), doubtful)
-        return None
+        there = [path for path in candidates if os.path.lexists(path)]
+        if not there:
+            return None
+        path, *others = there
+        doubtful = not meant and path.is_relative_to(self.cwd) and not self._own(path)
+        return SpecFile(path, self.show(path), doubtful, tuple(others))
+
+    def of_name(self, name: str) -> list[Path]:
+        """The spec files that a name means where nothing goes before them."""
+        names = [name + ending for ending in ENDINGS]
+        return [path for path in self._candidates(names) if os.path.lexists(path)]
 
     def _own(self, path: Path) -> bool:
         """Whether a file lies in a spec folder, which may be below the current directory."""

@@ -22,7 +22,7 @@ from dask_ctl.spec.library import Library
 from dask_ctl.spec.located import Located, Origin, Source, locate
 from dask_ctl.spec.places import FILE_NAME, Places, SpecFile, is_path
 from dask_ctl.spec.resolved import Overridden, ResolvedSpec
-from dask_ctl.spec.shape import check_layer
+from dask_ctl.spec.shape import check_layer, no_mapping
 from dask_ctl.spec.traps import misreadings
 from dask_ctl.spec.when import findings
 
@@ -109,7 +109,6 @@ class _Cascade:
             layer = self._layer(source)
             if layer is None:
                 break
-            self.used.append(layer.tree.origin)
             yield layer
             if layer.below is Below.ENDED:
                 by = layer.tree.origin.via or layer.tree.origin
@@ -127,7 +126,7 @@ class _Cascade:
                 plain = os.path.join(os.curdir, plain)
             yield replace(locate(plain, asked_by), whole=True)
         unset: Origin | None = None
-        for found in self.configuration.at("cluster-spec"):
+        for found in self._configured():
             if unset is not None:
                 self._override(found.origin, unset, "unset by null")
             elif found.value is None:
@@ -136,10 +135,32 @@ class _Cascade:
                 yield found
         yield from self.places.implicit()
 
+    def _configured(self) -> Iterator[Located]:
+        """What is configured, from the highest; of files first what is for this folder."""
+        local = self._of_project()
+        for found in self.configuration.at("cluster-spec"):
+            if local is not None and found.origin.source <= Source.CONFIG:
+                yield local
+                local = None
+            yield found
+        if local is not None:
+            yield local
+
+    def _of_project(self) -> Located | None:
+        for found in self.configuration.at("project-specs"):
+            if not isinstance(found.value, dict):
+                raise no_mapping(found, "ctl.project-specs", "write FOLDER: NAME")
+            for folder in (self.places.cwd, *self.places.cwd.parents) if found.value else ():
+                part: Located | None = found.value.get(str(folder))
+                if part is not None and part.value is not None:
+                    return part
+        return None
+
     def _layer(self, source: Located | SpecFile) -> Layer | None:
         """Check what a source gives; None if that is nothing here, and falls back."""
         if isinstance(source, SpecFile):
             tree = self.library.load(source)
+            self.used.append(tree.origin)
             return Layer(tree, Below.ENDED if names_target(tree) else Below.MERGED)
         if type(source.value) is tuple:  # Python, in code or in a variable
             source = locate(list(source.value), source.origin)
@@ -149,7 +170,9 @@ class _Cascade:
             return self._named(source)
         if not isinstance(source.value, dict):
             raise _no_spec(source)
-        return self.library.inline(source)
+        layer = self.library.inline(source)
+        self.used.append(layer.tree.origin)
+        return layer
 
     # -- from the lowest layer to the highest --------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -136,14 +137,31 @@ class ResolvedSpec:
             yield f"# chosen: {self.chosen}"
         yield from (f"# not used: {entry}" for entry in self.overridden)
 
-    def shadowed(self) -> Iterator[Problem]:
-        """Warnings of files that a variable of the environment puts aside."""
+    def shadowed(self, *, by_variables: bool = True) -> Iterator[Problem]:
+        """Warnings of files that something puts aside of which their owner may not think.
+
+        Of a name those in places that come later, of a project its file where a configuration of
+        dask goes before it.
+
+        Parameters
+        ----------
+        by_variables : bool
+            Whether that something may be a variable, which somebody has just set.
+        """
         for entry in self.overridden:
-            found = entry.origin.source is Source.FILE and entry.origin.via is None
-            if found and entry.by.source is Source.ENVIRONMENT:
+            if entry.origin.source is not Source.FILE or entry.origin.via is not None:
+                continue
+            hidden = entry.by.via is not None
+            overruled = entry.by.source is Source.CONFIG and not os.path.isabs(entry.origin.place)
+            variable = entry.by.source is Source.ENVIRONMENT
+            if hidden or overruled or (variable and by_variables):
                 yield Problem(
-                    f"not used: the environment variable {entry.by} takes its place",
-                    remedy=f"unset {entry.by} to use it",
+                    f"not used: the environment variable {entry.by} takes its place"
+                    if variable
+                    else f"not used: {entry.by} goes before it",
+                    remedy=f"unset {entry.by} to use it"
+                    if variable
+                    else "name it by its path to use it",
                     origin=entry.origin,
                     severity="warning",
                 )

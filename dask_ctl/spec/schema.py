@@ -34,7 +34,9 @@ def spec_schema() -> dict[str, Any]:
 def namespace_schema() -> dict[str, Any]:
     """The schema of a YAML file of dask's configuration, as far as it concerns `ctl`."""
     inline = _spec()
-    one = {"anyOf": [{"type": "string", "minLength": 1}, inline]}
+    text = {"type": "string", "minLength": 1}
+    several = {"type": "array", "minItems": 1, "items": {"anyOf": [text, inline]}}
+    meant = {"anyOf": [{**text, "type": ["string", "null"]}, inline, several]}
     return {
         "$schema": DIALECT,
         "title": "dask configuration of dask_ctl",
@@ -46,11 +48,12 @@ def namespace_schema() -> dict[str, Any]:
                 "properties": {
                     "cluster-spec": {
                         "description": "Which cluster create_cluster() makes.",
-                        "anyOf": [
-                            {"type": ["string", "null"], "minLength": 1},
-                            inline,
-                            {"type": "array", "minItems": 1, "items": one},
-                        ],
+                        **meant,
+                    },
+                    "project-specs": {
+                        "description": "The same for a folder and those below it.",
+                        "type": ["object", "null"],
+                        "additionalProperties": meant,
                     },
                     "cluster-specs": {
                         "description": "Specs that can be called by name.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,20 +17,20 @@ from dask_ctl.spec.located import Source
 
 NAME: Final = "dask-ctl.yaml"
 _HEADER: Final = (
-    "# Written by `dask cluster discovery`, whole: comments and other changes made here are lost\n"
-    "# at its next change. To configure more, use another file of this folder.\n"
+    "# Written by `dask cluster discovery` and `dask cluster spec use`, whole: comments and other\n"
+    "# changes made here are lost at the next one. To configure more, use another file beside it.\n"
 )
 
 
-def write_words(key: str, words: Sequence[str]) -> Path:
-    """Set a key of the namespace to a list of words, in the user's part of dask's configuration.
+def write(key: str, value: Any) -> Path:
+    """Set a key of the namespace in the user's part of dask's configuration.
 
     Parameters
     ----------
     key : str
         A key of the namespace without dots: ``disable-discovery``.
-    words : sequence of str
-        Its new value.
+    value : object
+        Its new value; None takes the key away, and with the last one the file.
 
     Returns
     -------
@@ -45,17 +44,22 @@ def write_words(key: str, words: Sequence[str]) -> Path:
     BackendError
         If it cannot be written.
     """
-    folder = Path(dask.config.PATH)
-    by_hand = f"write it by hand: {NAMESPACE}: {{{key}: [{', '.join(words)}]}}"
-    if folder.is_file():  # DASK_CONFIG may name one
-        raise InvalidSpecError("is a file of yours", remedy=by_hand, origin=folder)
-    if folder.parts[0].startswith("~"):  # dask leaves it so where it does not know the home
-        raise InvalidSpecError("this user has no home folder", remedy=by_hand, origin=folder)
-    path = folder / NAME
-    text = _HEADER + yaml.safe_dump({NAMESPACE: {**_ours(path, by_hand), key: list(words)}})
+    path = _path()
+    shown = yaml.safe_dump({NAMESPACE: {key: value}}, default_flow_style=True, width=2**20)
+    by_hand = f"write it by hand: {shown.strip()[1:-1]}"
+    if path.parent.is_file():  # DASK_CONFIG may name one
+        raise InvalidSpecError("is a file of yours", remedy=by_hand, origin=path.parent)
+    if path.parts[0].startswith("~"):  # dask leaves it so where it does not know the home
+        raise InvalidSpecError("this user has no home folder", remedy=by_hand, origin=path.parent)
+    namespace = {**_ours(path, by_hand), key: value}
+    if value is None:
+        del namespace[key]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with written_beside(path, text) as written:
+        if not namespace:
+            path.unlink(missing_ok=True)
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_beside(path, _HEADER + yaml.safe_dump({NAMESPACE: namespace})) as written:
             os.chmod(written, 0o644)
             os.replace(written, path)
     except OSError as error:
@@ -63,6 +67,15 @@ def write_words(key: str, words: Sequence[str]) -> Path:
             f"cannot be written: {error.strerror}", remedy="see who owns it", origin=path
         ) from None
     return path
+
+
+def said(key: str) -> Any:
+    """What the file says at a key of the namespace, or None."""
+    return _ours(_path(), "mend it").get(key)
+
+
+def _path() -> Path:
+    return Path(dask.config.PATH) / NAME
 
 
 def _ours(path: Path, by_hand: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import yaml
 
 from dask_ctl.exceptions import BackendError, InvalidSpecError
 from dask_ctl.spec.settings import disabled_discovery
-from dask_ctl.spec.userfile import NAME, write_words
+from dask_ctl.spec.userfile import NAME, write
 
 KEY = "disable-discovery"
 
@@ -25,7 +25,7 @@ def folder(isolated: Path) -> Path:
 def test_words_are_in_force_after_a_refresh(folder: Path) -> None:
     """Set, changed and emptied; the file is the only one written, and says whose it is."""
     for words in (["one"], ["one", "two"], []):
-        assert write_words(KEY, words) == folder / NAME
+        assert write(KEY, words) == folder / NAME
         dask.config.refresh()
         assert disabled_discovery() == words
     assert os.listdir(folder) == [NAME]
@@ -39,7 +39,7 @@ def test_other_keys_and_files_stay(folder: Path) -> None:
     other = folder / "dask.yaml"
     other.write_text("ctl: {cluster-spec: hpc}  # mine\n")
     (folder / NAME).write_text("ctl: {discovery: {timeout: 9s}}\n")
-    write_words(KEY, ["one"])
+    write(KEY, ["one"])
     written = yaml.safe_load((folder / NAME).read_text())
     assert written == {"ctl": {"discovery": {"timeout": "9s"}, KEY: ["one"]}}
     assert other.read_text() == "ctl: {cluster-spec: hpc}  # mine\n"
@@ -51,7 +51,7 @@ def test_what_is_not_ours_is_refused(folder: Path, text: str) -> None:
     folder.mkdir(parents=True)
     (folder / NAME).write_text(text)
     with pytest.raises(InvalidSpecError, match=r"by hand: ctl: \{disable-discovery: \[one, two\]"):
-        write_words(KEY, ["one", "two"])
+        write(KEY, ["one", "two"])
     assert (folder / NAME).read_text() == text
 
 
@@ -62,7 +62,7 @@ def test_a_configured_file_is_refused(folder: Path, monkeypatch: pytest.MonkeyPa
     mine.write_text("a: 1\n")
     monkeypatch.setattr(dask.config, "PATH", str(mine))
     with pytest.raises(InvalidSpecError, match=r"mine.yaml: is a file of yours; write it by hand"):
-        write_words(KEY, ["one"])
+        write(KEY, ["one"])
     assert mine.read_text() == "a: 1\n"
 
 
@@ -72,7 +72,7 @@ def test_what_cannot_be_written_is_said(folder: Path) -> None:
     (folder.parent / "x").write_text("")
     folder.symlink_to("x/y")
     with pytest.raises(BackendError, match="cannot be written: "):
-        write_words(KEY, ["one"])
+        write(KEY, ["one"])
 
 
 @pytest.mark.parametrize("where", ["file", "variable"])
