@@ -9,17 +9,19 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from dask_ctl import delete_cluster, resolve_spec
+from dask_ctl import check_spec, delete_cluster, resolve_spec
 from dask_ctl.exceptions import DaskCtlWarning
 from dask_ctl.hosts import store as records
 from dask_ctl.lifecycle import spec_templates
 from tests.backends import figures
-from tests.conftest import own_words
+from tests.conftest import own_words, unavailable
 
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = DOCS / "examples"
@@ -159,6 +161,49 @@ def test_the_page_of_notebooks_has_the_cells_of_its_notebook() -> None:
     page = (DOCS / "howto" / "notebook.md").read_text()
     shown = re.findall(r"^```python\n(.*?)\n```", page, re.MULTILINE | re.DOTALL)
     assert shown[: len(notebook["cells"])] == ["".join(c["source"]) for c in notebook["cells"]]
+
+
+def specs_on_pages() -> dict[str, dict[str, Any]]:
+    """Every full spec in a file or a block of YAML or JSON, in the docs and the templates."""
+    templates = DOCS.parent / "dask_ctl"
+    texts = {
+        str(path.relative_to(DOCS.parent)): path.read_text()
+        for path in (*DOCS.rglob("*.yaml"), *templates.rglob("*.yaml"))
+    }
+    for page in (*DOCS.rglob("*.md"), DOCS.parent / "README.md"):
+        blocks = re.findall(r"```(?:yaml|json)\n(.*?)```", page.read_text(), re.DOTALL)
+        texts |= {f"{page.relative_to(DOCS.parent)}-{n}": text for n, text in enumerate(blocks)}
+    return {
+        f"{place}-{n}": spec
+        for place, text in texts.items()
+        for n, spec in enumerate(specs_in(yaml.safe_load(text)))
+    }
+
+
+def specs_in(tree: object) -> Iterator[dict[str, Any]]:
+    """The full specs in a tree; what JupyterLab is told to call is none."""
+    if isinstance(tree, dict) and {"module", "class"} <= tree.keys():
+        if tree["module"] != "dask_ctl":
+            yield tree
+    elif isinstance(tree, dict | list):
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from specs_in(part)
+
+
+@pytest.mark.parametrize("place", specs_on_pages())
+def test_every_spec_on_a_page_fits_the_real_packages(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is wrong with it, where its backend is installed; variables are set as it says."""
+    for folder in (EXAMPLES / "own", DOCS / "development" / "acme"):
+        monkeypatch.syspath_prepend(str(folder))
+    for name in ("SLURM_ACCOUNT", "DASK_SCHEDULER_ADDRESS"):
+        monkeypatch.setenv(name, "tcp://127.0.0.1:8786")
+    spec = {key: part for key, part in specs_on_pages()[place].items() if key != "when"}
+    found = [each for each in check_spec(spec) if each.severity != "note"]
+    if found and "is not installed" in found[0].summary:
+        unavailable(found[0].summary, str(found[0].remedy))
+    assert found == []
 
 
 def test_every_example_is_on_a_page() -> None:

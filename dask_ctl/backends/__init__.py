@@ -18,7 +18,7 @@ from dask_ctl.backends.base import Backend
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.sighting import Sighting
 
-__all__ = ["Backend", "Ledger", "Sighting", "installing", "room_of", "rooms", "template"]
+__all__ = ["Backend", "Ledger", "Sighting", "homes", "installing", "room_of", "rooms", "template"]
 
 GROUP: Final = "dask_ctl.backends"
 _OWN: Final = (
@@ -51,6 +51,17 @@ def rooms() -> Iterator[type[Backend]]:
 def installing(module: str) -> str | None:
     """What ``pip`` installs for a module, if it is one of a backend's."""
     return next((room.packages[module] for room in rooms() if module in room.packages), None)
+
+
+def homes(name: str) -> Iterator[tuple[str, str]]:
+    """The modules that have a class of a name, and its name there: those of the templates."""
+    import yaml  # only a mistake pays for it
+
+    for room in rooms():
+        for each in room.templates:
+            spec = yaml.safe_load(template(each))
+            if spec["class"].casefold() == name.casefold():
+                yield spec["module"], spec["class"]
 
 
 def template(name: str) -> str:

@@ -12,7 +12,7 @@ from dask_ctl.backends import signature
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import BackendError, Problem
-from dask_ctl.spec.secrets import looks_secret
+from dask_ctl.spec.secrets import written
 
 _PROTOCOLS: Final = ("tcp", "tls", "ucx", "ucxx", "ws", "wss")
 # The variables of dask's configuration, by the attributes of a `distributed.Security`.
@@ -43,6 +43,8 @@ class Backend:
         The full name by which users import the class, if that is another.
     packages : mapping of str to str
         For each module of the backend what ``pip`` installs.
+    gone : mapping of str to str
+        For each class that these modules once had what to use now.
     templates : tuple of str
         The specs that ``dask cluster spec init`` writes: each a file ``templates/<name>.yaml``
         beside the module of the room, which begins with a line that says what it makes.
@@ -84,6 +86,7 @@ class Backend:
         "dask_yarn": "dask-yarn",
         "distributed": "distributed",
     }
+    gone: ClassVar[Mapping[str, str]] = {}
     templates: ClassVar[tuple[str, ...]] = ()
     service: ClassVar[str | None] = None
     broken_methods: ClassVar[tuple[str, ...]] = ()
@@ -338,12 +341,3 @@ class Backend:
     def sightings(cls) -> AsyncIterator[Sighting]:
         """The clusters that the service has."""
         raise NotImplementedError
-
-
-def written(given: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Of keyword arguments those of some names that may be written down: no secrets."""
-    return {
-        name: given[name]
-        for name in names
-        if given.get(name) is not None and not looks_secret(name)
-    }

@@ -10,6 +10,9 @@ from typing import Any, ClassVar, Final
 from dask_ctl.backends.base import Backend
 from dask_ctl.exceptions import BackendError
 
+_CLOUDS: Final = (
+    "aws", "azure", "digitalocean", "gcp", "hetzner", "ibm", "nebius", "openstack",
+)  # fmt: skip
 _VENDOR: Final = Path("/sys/class/dmi/id/sys_vendor")
 
 
@@ -17,7 +20,10 @@ class CloudProvider(Backend):
     """The clusters of dask-cloudprovider, which start machines by a cloud's own service."""
 
     classes: ClassVar[tuple[str, ...]] = ("dask_cloudprovider.generic.vmcluster.VMCluster",)
-    packages = {"dask_cloudprovider": "dask-cloudprovider"}
+    packages = {
+        "dask_cloudprovider": "dask-cloudprovider",
+        **{f"dask_cloudprovider.{cloud}": f"'dask-cloudprovider[{cloud}]'" for cloud in _CLOUDS},
+    }
     by_command = True
     options_of_servers = True
 
@@ -30,7 +36,6 @@ class Amazon(CloudProvider):
         "dask_cloudprovider.aws.ecs.ECSCluster",
     )
     packages = {
-        "dask_cloudprovider.aws": "'dask-cloudprovider[aws]'",
         "boto3": "'dask-cloudprovider[aws]'",
         "botocore": "'dask-cloudprovider[aws]'",
         "aiobotocore": "'dask-cloudprovider[aws]'",

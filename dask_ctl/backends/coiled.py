@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 import dask.config
 
-from dask_ctl.backends.base import Backend, written
+from dask_ctl.backends.base import Backend
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import BackendError
+from dask_ctl.spec.secrets import written
 
 
 class Coiled(Backend):

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import dask.config
 
-from dask_ctl.backends.base import TLS, Backend, written
+from dask_ctl.backends.base import TLS, Backend
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import BackendError
+from dask_ctl.spec.secrets import written
 
 _ALIVE: Final = ("pending", "running", "stopping")
 _POLL: Final = 0.2  # seconds

@@ -29,6 +29,11 @@ class Kubernetes(Backend):
     classes = ("dask_kubernetes.operator.kubecluster.kubecluster.KubeCluster",)
     public_name = "dask_kubernetes.operator.KubeCluster"
     packages = {"dask_kubernetes": "dask-kubernetes"}
+    gone = {  # seen in dask-kubernetes 2026.3
+        "HelmCluster": "dask-kubernetes makes clusters by its operator only; write 'module: "
+        "dask_kubernetes.operator' and 'class: KubeCluster', or attach to the scheduler of the "
+        "chart: dask cluster spec init proxy"
+    }
     templates = ("kubernetes",)
     variables_remedy = "write the variables into the manifest of 'custom_cluster_spec'"
     by_command = True

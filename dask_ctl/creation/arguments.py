@@ -160,10 +160,11 @@ def _unknown(
 
 def _is_typo(name: str, known: Iterable[str]) -> bool:
     """Whether a name differs from a known one by a letter, rather than by its meaning."""
+    folded = name.casefold()
     return did_you_mean(name, known) is not None and any(
-        word.startswith(name) or name.startswith(word) or sorted(word) == sorted(name)
-        for word in known
-        if abs(len(word) - len(name)) <= 1
+        word.startswith(folded) or folded.startswith(word) or sorted(word) == sorted(folded)
+        for word in map(str.casefold, known)
+        if abs(len(word) - len(folded)) <= 1
     )
 
 

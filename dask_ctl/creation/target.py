@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, get_type_hints
 
-from dask_ctl.backends import installing, room_of
-from dask_ctl.exceptions import BackendError, InvalidSpecError, reason
-from dask_ctl.spec.checks import did_you_mean
+from dask_ctl.backends import room_of
+from dask_ctl.creation.missing import import_failed, no_such_name
+from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.spec.located import Located
 from dask_ctl.spec.trust import code_from
 
@@ -37,19 +37,13 @@ def load_named(module: str, name: str, module_origin: object, name_origin: objec
         try:
             imported = importlib.import_module(module)
         except Exception as error:
-            raise _import_failed(module, module_origin, error) from error
+            raise import_failed(module, name, module_origin, error) from error
         try:
             target = getattr(imported, name)
         except AttributeError:
-            public = [word for word in dir(imported) if not word.startswith("_")]
-            raise InvalidSpecError(
-                f"module {module!r} has no {name!r}",
-                remedy=did_you_mean(name, public) or "check the name, and the package's version",
-                origin=name_origin,
-                key="class",
-            ) from None
+            raise no_such_name(module, name, dir(imported), name_origin) from None
         except Exception as error:  # a lazy module, whose import fails here
-            raise _import_failed(module, module_origin, error) from error
+            raise import_failed(module, name, module_origin, error) from error
     if not makes_clusters(target):
         raise InvalidSpecError(
             f"{module}.{name} is not a cluster class, nor a function that returns a cluster",
@@ -90,26 +84,6 @@ def _is_cluster_class(target: type) -> bool:
     return callable(getattr(target, "close", None)) and (
         scales or hasattr(target, "scheduler_address")
     )
-
-
-def _import_failed(module: str, origin: object, error: Exception) -> BackendError:
-    missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
-    if not missing:
-        problem, remedy = f"importing {module} failed: {reason(error)}", "see if the package works"
-        return BackendError(problem, remedy=remedy, origin=origin, key="module")
-    root = missing.partition(".")[0]
-    package = installing(missing) or (installing(root) if missing == root else None)
-    itself = module == missing or module.startswith(f"{missing}.")
-    if package:
-        needed = "" if itself else f", which {module} needs,"
-        problem, remedy = f"module {missing!r}{needed} is not installed", f"pip install {package}"
-    elif itself:
-        problem = f"there is no module {missing!r}"
-        remedy = "check the name, and that it can be imported from here"
-    else:
-        problem = f"importing {module} failed: there is no module {missing!r}"
-        remedy = "install what it needs"
-    return BackendError(problem, remedy=remedy, origin=origin, key="module")
 
 
 @contextmanager

@@ -191,3 +191,12 @@ def _hides(match: re.Match[str]) -> bool:
     name = match.groupdict().get("name")
     secret = match["secret"].strip("\"'")
     return (name is None or looks_secret(name)) and not _PLACEHOLDER.fullmatch(secret)
+
+
+def written(given: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Of keyword arguments those of some names that may be written down: no secrets."""
+    return {
+        name: given[name]
+        for name in names
+        if given.get(name) is not None and not looks_secret(name)
+    }

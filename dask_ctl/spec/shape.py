@@ -38,9 +38,14 @@ _DASK_NAMESPACES: Final = frozenset(
 # What else a file of our name may be: keys that it then has, all of them.
 _FOREIGN: Final = (
     ({"apiVersion", "kind"}, "a Kubernetes manifest"),
+    ({"kind", "metadata"}, "a Kubernetes manifest"),
+    ({"apiVersion", "name"}, "the description of a Helm chart"),
     ({"services"}, "a compose file"),
     ({"scheduler", "worker"}, "the values of a Helm chart"),
     ({"replicaCount"}, "the values of a Helm chart"),
+    ({"gateway", "traefik"}, "the values of a Helm chart"),
+    ({"dask-gateway"}, "the values of a Helm chart"),
+    ({"channels", "dependencies"}, "a conda environment"),
 )
 
 

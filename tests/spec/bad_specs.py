@@ -395,8 +395,8 @@ BAD_SPECS = [
         "dask.distribted",
         "LocalCluster",
         2,
-        "module: there is no module 'dask.distribted'; check the name, and that it can be "
-        "imported from here",
+        "module: there is no module 'dask.distribted'; write 'module: dask.distributed' and "
+        "'class: LocalCluster'",
         5,
     ),
     *(
@@ -439,6 +439,15 @@ BAD_SPECS = [
         "compose file",
         'version: "3"\nservices:\n  scheduler: {image: dask}\n',
         f"FILE:1: is a compose file, not a spec; {OTHER}",
+    ),
+    *(
+        BadSpec(text.partition(":")[0], text, f"FILE:1: is {what}, not a spec; {OTHER}")
+        for text, what in (
+            ("kind: ConfigMap\nmetadata: {name: a}\n", "a Kubernetes manifest"),
+            ("apiVersion: v2\nname: dask\nversion: 1.2.3\n", "the description of a Helm chart"),
+            ("gateway: {backend: {}}\ntraefik: {}\n", "the values of a Helm chart"),
+            ("channels: [conda-forge]\ndependencies: [dask]\n", "a conda environment"),
+        )
     ),
     BadSpec(
         "values of a chart",
