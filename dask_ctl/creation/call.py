@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from dask_ctl._async import settled
-from dask_ctl.backends import Ledger, room_of
+from dask_ctl.backends import Backend, Ledger, room_of
 from dask_ctl.creation import carried, check, exits, interrupts, refusals, waiting
 from dask_ctl.creation.arguments import plain_arguments
+from dask_ctl.creation.factories import has_cluster_interface
 from dask_ctl.creation.script import leave_unguarded_script_alone
-from dask_ctl.creation.target import has_cluster_interface, load
+from dask_ctl.creation.target import load
 from dask_ctl.exceptions import (
     DaskCtlError,
     DaskCtlWarning,
@@ -129,6 +130,8 @@ class _Call:
                 exits.undo(cluster, self.room)
                 raise KeyboardInterrupt
         if has_cluster_interface(cluster):
+            if type(self.room) is Backend:  # a function, or a class that gives another's object
+                self.room = room_of(type(cluster))
             self.config.until_closed(cluster)
             return cluster
         self.config.put_back()

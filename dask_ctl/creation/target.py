@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, get_type_hints
+from typing import Any
 
-from dask_ctl.backends import room_of
+from dask_ctl.creation.factories import makes_clusters
 from dask_ctl.creation.missing import import_failed, no_such_name
 from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.spec.located import Located
@@ -44,46 +43,16 @@ def load_named(module: str, name: str, module_origin: object, name_origin: objec
             raise no_such_name(module, name, dir(imported), name_origin) from None
         except Exception as error:  # a lazy module, whose import fails here
             raise import_failed(module, name, module_origin, error) from error
-    if not makes_clusters(target):
+    if not makes_clusters(module, name, target):
         raise InvalidSpecError(
             f"{module}.{name} is not a cluster class, nor a function that returns a cluster",
             remedy="name one, such as dask.distributed.LocalCluster; a function of your own says "
-            "so by a parameter 'asynchronous' or its return annotation",
+            "so by a parameter 'asynchronous' or its return annotation, and dask's configuration "
+            "of what you trust by 'ctl.trusted'",
             origin=name_origin,
             key="class",
         )
     return target
-
-
-def makes_clusters(target: Any) -> bool:
-    """Whether calling `target` makes a cluster, as far as can be told without calling it."""
-    if inspect.isclass(target):
-        return _is_cluster_class(target) or room_of(target).is_runner
-    ours = str(getattr(target, "__module__", "")).startswith("dask_ctl.lifecycle")
-    if ours or not inspect.isroutine(target):
-        return False
-    try:
-        if "asynchronous" in inspect.signature(target).parameters:
-            return True
-        returned = get_type_hints(target).get("return")
-    except (ValueError, TypeError, NameError, AttributeError):
-        return False  # no signature, or annotations that cannot be read
-    return inspect.isclass(returned) and (
-        _is_cluster_class(returned) or room_of(returned).is_runner
-    )
-
-
-def has_cluster_interface(made: Any) -> bool:
-    """Whether an object has what every cluster and Runner has."""
-    return hasattr(made, "scheduler_address") and callable(getattr(made, "close", None))
-
-
-def _is_cluster_class(target: type) -> bool:
-    # Some give only their objects a scheduler_address.
-    scales = hasattr(target, "scale") and hasattr(target, "adapt")
-    return callable(getattr(target, "close", None)) and (
-        scales or hasattr(target, "scheduler_address")
-    )
 
 
 @contextmanager

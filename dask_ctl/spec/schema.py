@@ -68,6 +68,10 @@ def namespace_schema() -> dict[str, Any]:
                         "description": "Discovery methods that are not used.",
                         **_WORDS,
                     },
+                    "trusted": {
+                        "description": "What specs may name, though it looks like no cluster.",
+                        **_WORDS,
+                    },
                     "waiting-notes": {
                         "description": "Whether a script says what its workers wait for.",
                         "type": ["boolean", "null"],

@@ -1,4 +1,4 @@
-"""What dask's configuration says of discovery, and of notes."""
+"""What dask's configuration says of discovery, of trust and of notes."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ def disabled_discovery() -> list[str]:
     """The names of the methods that are not used."""
     names = _words("disable-discovery", "write a list of names: [kubecluster]")
     return [_earlier.method(name) for name in names]
+
+
+def trusted() -> list[str]:
+    """What a spec may name besides what looks like a cluster: ``package.Name`` each."""
+    return _words("trusted", "write a list of names: [package.Name]")
 
 
 def waiting_notes() -> bool:

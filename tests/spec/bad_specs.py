@@ -14,7 +14,8 @@ GOOD = "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n"
 SHAPE = "a spec is a mapping with 'module' and 'class'"
 OWN = (
     "name one, such as dask.distributed.LocalCluster; a function of your own says so by a "
-    "parameter 'asynchronous' or its return annotation"
+    "parameter 'asynchronous' or its return annotation, and dask's configuration of what you trust "
+    "by 'ctl.trusted'"
 )
 OTHER = "rename it, or name the spec that is meant: create_cluster('my-spec.yaml')"
 NO_MONTH = (
