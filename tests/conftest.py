@@ -160,7 +160,8 @@ def scripts(isolated: Path, tmp_path: Path) -> Iterator[Scripts]:
     try:
         wait_until(lambda: not scripts.processes(), "every process has ended")
         left = {path for path in scripts.files() if path.suffix not in (".py", ".yaml")}
-        assert left == set()
+        # The log of a cluster that has ended by itself is kept for a while.
+        assert {path for path in left if path.parent.name != "ended"} == set()
     finally:
         scripts.kill_all()
 

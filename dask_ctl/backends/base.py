@@ -22,6 +22,9 @@ TLS: Final = {
     "tls_client_key": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY",
 }
 
+# The variable of dask's configuration by which a scheduler ends itself when it is idle.
+IDLE_TIMEOUT: Final = "DASK_DISTRIBUTED__SCHEDULER__IDLE_TIMEOUT"
+
 
 class Backend:
     """The room of a class: everything that must be known of it, and of no other.
@@ -173,6 +176,10 @@ class Backend:
         self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
     ) -> dict[str, Any] | None:
         """The keyword arguments that give workers and another scheduler variables; None: no way."""
+        return None
+
+    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
+        """The keyword arguments that end the cluster when it has been idle; None: no way."""
         return None
 
     # -- the call ------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from dask_ctl.backends.base import Backend
+from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import BackendError
 
 _CLOUDS: Final = (
@@ -27,20 +28,21 @@ class CloudProvider(Backend):
     by_command = True
     options_of_servers = True
 
+    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """By its scheduler."""
+        return with_options(kwargs, "scheduler_options", idle_timeout=seconds)
+
 
 class Amazon(CloudProvider):
-    """``EC2Cluster``, and ``ECSCluster`` with its ``FargateCluster``."""
+    """``EC2Cluster``."""
 
-    classes = (
-        "dask_cloudprovider.aws.ec2.EC2Cluster",
-        "dask_cloudprovider.aws.ecs.ECSCluster",
-    )
+    classes = ("dask_cloudprovider.aws.ec2.EC2Cluster",)
     packages = {
         "boto3": "'dask-cloudprovider[aws]'",
         "botocore": "'dask-cloudprovider[aws]'",
         "aiobotocore": "'dask-cloudprovider[aws]'",
     }
-    templates = ("ec2", "fargate")
+    templates: ClassVar[tuple[str, ...]] = ("ec2",)
 
     def require(self, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> None:
         """Credentials: without them it asks machines that are not there, one after the other."""
@@ -58,6 +60,17 @@ class Amazon(CloudProvider):
             )
 
 
+class Containers(Amazon):
+    """``ECSCluster``, whose scheduler gets no other options."""
+
+    classes = ("dask_cloudprovider.aws.ecs.ECSCluster",)
+    templates = ("fargate",)
+
+    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """By its scheduler."""
+        return {"scheduler_timeout": f"{seconds:g} seconds", **kwargs}
+
+
 def _given_by_the_machine() -> bool:
     """Whether a machine or container may get credentials from where it runs."""
     if any(name.startswith("AWS_CONTAINER_CREDENTIALS_") for name in os.environ):
@@ -68,4 +81,4 @@ def _given_by_the_machine() -> bool:
         return False
 
 
-ROOMS = (CloudProvider, Amazon)
+ROOMS = (CloudProvider, Amazon, Containers)

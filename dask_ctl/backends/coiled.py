@@ -11,6 +11,7 @@ import dask.config
 
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.sighting import Sighting
+from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import BackendError
 from dask_ctl.spec.secrets import written
 
@@ -50,7 +51,11 @@ class Coiled(Backend):
         self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
     ) -> dict[str, Any]:
         """By an argument."""
-        return {**kwargs, "environ": {**variables, **(kwargs.get("environ") or {})}}
+        return with_options(kwargs, "environ", **variables)
+
+    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """By an argument."""
+        return {"idle_timeout": f"{seconds:g} seconds", **kwargs}
 
     def remembered(self, cluster: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Whose it is."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import dask.config
 
-from dask_ctl.backends.base import TLS, Backend
+from dask_ctl.backends.base import IDLE_TIMEOUT, TLS, Backend
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import BackendError
 from dask_ctl.spec.secrets import written
@@ -44,6 +44,10 @@ class Gateway(Backend):
         if not isinstance(given := kwargs.get("environment"), Mapping):
             return None
         return {**kwargs, "environment": {**variables, **given}}
+
+    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
+        """By that option too: for the rest it is the server that decides."""
+        return self.with_variables(kwargs, {IDLE_TIMEOUT: f"{seconds:g} seconds"})
 
     def environment(self, cluster: Any, write: Callable[[str, str], str]) -> dict[str, str]:
         """Its address is one that only dask-gateway's own protocol reaches, by its credentials."""

@@ -18,6 +18,7 @@ from dask_ctl import _private
 from dask_ctl.backends import batch, batch_systems, signature, slurm
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.ledger import Ledger
+from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import Problem, reason
 from dask_ctl.spec.checks import did_you_mean
 from dask_ctl.spec.sections import value_at
@@ -127,6 +128,10 @@ class JobQueue(Backend):
         exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         own: list[str] = next((lines for lines in given if lines), [])
         return {**kwargs, "job_script_prologue": [*exports, *own]}
+
+    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """By its scheduler."""
+        return with_options(kwargs, "scheduler_options", idle_timeout=seconds)
 
     def prepared(
         self, kwargs: Mapping[str, Any], env: Mapping[str, str], ledger: Ledger | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -74,6 +75,12 @@ class Kubernetes(Backend):
     ) -> tuple[str, Mapping[str, str]]:
         """Its namespace."""
         return "kubernetes", {"scheduler-jupyter": "jupyter"}
+
+    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
+        """By the operator, which deletes the cluster."""
+        if kwargs.get("custom_cluster_spec") is not None:
+            return None
+        return {"idle_timeout": math.ceil(seconds), **kwargs}
 
     def with_variables(
         self, kwargs: Mapping[str, Any], variables: Mapping[str, str]

@@ -79,6 +79,7 @@ async def identity(
             with suppress(OSError):
                 manager = server.get_metadata(keys=["cluster-manager-info"], default={})
                 found["manager"] = await asyncio.wait_for(manager, timeout)
+                found["idle_since"] = await asyncio.wait_for(server.check_idle(), timeout)
         finally:
             await server.close_rpc()
     except TimeoutError as error:

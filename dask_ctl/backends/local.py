@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dask_ctl.backends.base import Backend
+from dask_ctl.backends.signature import with_options
 
 logger = logging.getLogger("dask_ctl")
 
@@ -63,7 +64,11 @@ class Local(Backend):
         """By the nannies; threads share the variables of this process."""
         if kwargs.get("processes") is False or kwargs.get("worker_class") is not None:
             return None
-        return {**kwargs, "env": {**variables, **(kwargs.get("env") or {})}}
+        return with_options(kwargs, "env", **variables)
+
+    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """By its scheduler."""
+        return with_options(kwargs, "scheduler_kwargs", idle_timeout=seconds)
 
     def shareable(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Threads listen only within their own process, unless they are told how."""
@@ -78,6 +83,10 @@ class Subprocess(Backend):
     inherits_config = True  # distributed hands on what is in force here
     options_of_servers = True
     counted = ("n_workers", "threads_per_worker")
+
+    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """By its scheduler."""
+        return with_options(kwargs, "scheduler_kwargs", idle_timeout=seconds)
 
 
 ROOMS = (Local, Subprocess)

@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.ending import close_clients, end_process
 from dask_ctl.backends.ledger import Ledger
+from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import BackendError
 
 _JOIN_TIMEOUT: Final = 60.0  # seconds
@@ -36,6 +37,10 @@ class Runner(Backend):
     ) -> dict[str, Any]:
         """Every rank sets them for itself."""
         return dict(kwargs)
+
+    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """By its scheduler."""
+        return with_options(kwargs, "scheduler_options", idle_timeout=seconds)
 
     def calling(
         self, kwargs: Mapping[str, Any], *, asynchronous: bool

@@ -12,6 +12,17 @@ from typing import Any, Final
 _NAMED: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
+def with_options(kwargs: Mapping[str, Any], name: str, **options: Any) -> dict[str, Any]:
+    """Keyword arguments with options in one that is a mapping; what that gives goes before.
+
+    Examples
+    --------
+    >>> with_options({"n": 1, "options": {"a": 2}}, "options", a=1, b=1)
+    {'n': 1, 'options': {'a': 2, 'b': 1}}
+    """
+    return {**kwargs, name: {**options, **(kwargs.get(name) or {})}}
+
+
 def explicit(signature: inspect.Signature) -> set[str]:
     """The names of a signature, but for ``self``."""
     return set(named(signature))

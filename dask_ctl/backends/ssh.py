@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from dask_ctl.backends.base import Backend
+from dask_ctl.backends.signature import with_options
 
 _JOIN_TIMEOUT: Final = 30.0  # seconds
 
@@ -35,6 +36,10 @@ class SSH(Backend):
         several = isinstance(python, (list, tuple))
         command = [f"{env} {each}" for each in python] if several else f"{env} {python}"
         return {**kwargs, "remote_python": command}
+
+    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """By its scheduler."""
+        return with_options(kwargs, "scheduler_options", idle_timeout=seconds)
 
     def before_close(self, cluster: Any) -> None:
         """Wait until all workers have joined.

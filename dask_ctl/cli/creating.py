@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from dask_ctl.cli import printing
-from dask_ctl.cli.options import resolved_from, timeout_option, with_spec
+from dask_ctl.cli.options import Duration, resolved_from, timeout_option, with_spec
 
 
 @click.command()
@@ -21,6 +21,12 @@ from dask_ctl.cli.options import resolved_from, timeout_option, with_spec
 @click.option("--wait", type=click.IntRange(min=1), metavar="N", help="Wait for N workers too.")
 @click.option("--no-wait", is_flag=True, help="Do not even wait for the scheduler.")
 @click.option("--secure", is_flag=True, help="Give it TLS, by credentials made for it.")
+@click.option(
+    "--idle-timeout",
+    type=Duration(),
+    metavar="TIME",
+    help="End it when it has had no work for so long.",
+)
 @timeout_option(None, "Give up after so long, and leave nothing.")
 def create(
     *,
@@ -28,6 +34,7 @@ def create(
     wait: int | None,
     no_wait: bool,
     secure: bool,
+    idle_timeout: float | None,
     timeout: float | None,
     **spec: Any,
 ) -> None:
@@ -40,6 +47,8 @@ def create(
     from dask_ctl import lifecycle
     from dask_ctl.exceptions import BackendError
 
+    if idle_timeout is not None:
+        spec["settings"] += (f"idle_timeout={idle_timeout:g}",)
     resolved = resolved_from(**spec)
     what = f"creating {resolved.spec.target} from {resolved.origin}"
     workers = None if no_wait else wait or 0

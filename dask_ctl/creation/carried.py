@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import dask.config
+from dask.utils import parse_timedelta
 
 from dask_ctl import _private
 from dask_ctl.backends import Backend
@@ -22,8 +23,11 @@ _UNSET: Final = object()
 
 
 def misfits(resolved: ResolvedSpec, room: Backend, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
-    """What of ``env`` and ``config`` does not reach the processes of the cluster."""
+    """What of ``env``, ``config`` and ``idle_timeout`` the class has no way to do."""
     spec = resolved.spec
+    if spec.idle_timeout is not None and room.with_idle_timeout(kwargs, 1.0) is None:
+        problem = f"{room.name} has no way to end a cluster that is idle, like this"
+        yield Problem(problem, "remove it", key="idle_timeout")
     if spec.config:
         try:
             json.dumps(thawed(spec.config))
@@ -44,7 +48,10 @@ def misfits(resolved: ResolvedSpec, room: Backend, kwargs: Mapping[str, Any]) ->
 
 
 def handed_on(spec: ClusterSpec, room: Backend, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The keyword arguments that hand ``env`` and ``config`` on."""
+    """The keyword arguments that hand ``env``, ``config`` and ``idle_timeout`` on."""
+    if spec.idle_timeout is not None:
+        seconds = parse_timedelta(spec.idle_timeout, default="seconds")
+        kwargs = room.with_idle_timeout(kwargs, float(seconds)) or kwargs
     variables = dict(spec.env)
     if spec.config and not room.inherits_config:
         before = dask.config.deserialize(os.environ[INHERITED]) if INHERITED in os.environ else {}

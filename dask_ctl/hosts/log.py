@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import Final
 from dask_ctl.exceptions import BackendError
 
 MAX_BYTES: Final = 10 * 2**20
+KEPT_DAYS: Final = 7
 _POLL: Final = 0.2  # seconds
 # A line of logging, the end of a traceback, and what a command that submits has said.
 _OF_ERROR: Final = re.compile(r" (ERROR|CRITICAL) |^[\w.]*(Error|Exception): |^\w+: error: ")
@@ -32,6 +34,22 @@ def shorten(log: Path) -> None:
             file.seek(0)
             file.write(kept)
             file.truncate()
+
+
+def keep(log: Path) -> None:
+    """Keep a copy of a log beyond its cluster's end, and drop those that are older than that."""
+    kept = kept_of(log)
+    with suppress(OSError):
+        kept.parent.mkdir(mode=0o700, exist_ok=True)
+        for each in kept.parent.iterdir():
+            if each.stat().st_mtime < time.time() - KEPT_DAYS * 86400:
+                each.unlink()
+        shutil.copyfile(log, kept)
+
+
+def kept_of(log: Path) -> Path:
+    """Where the log of a cluster that has ended by itself is kept."""
+    return log.parent / "ended" / log.name
 
 
 def texts(log: Path, ended: Callable[[], bool] | None) -> Iterator[str]:

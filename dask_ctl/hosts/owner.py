@@ -34,6 +34,7 @@ from dask_ctl.exceptions import (
     exit_code_of,
     explained,
 )
+from dask_ctl.hosts import log
 from dask_ctl.hosts import store as records
 from dask_ctl.hosts.service import Service
 from dask_ctl.spec.located import Located, Origin, Source, locate, merge
@@ -92,6 +93,7 @@ class Owner:
         self.tree = tree
         self.channel = channel
         self.stop_within = CLOSE_TIMEOUT
+        self.keeps_log = False  # nobody asked for its end, so somebody may ask why
         self._writing = threading.RLock()  # two jobs may be submitted at once
         resolved = ResolvedSpec.of(tree)
         shown = resolved.as_dict()
@@ -122,7 +124,9 @@ class Owner:
             if room.can_be_left:
                 self._leave(room, cluster)
                 return
-            _async.run(Service(self, cluster, room).serve())
+            service = Service(self, cluster, room)
+            _async.run(service.serve())
+            self.keeps_log = service.scheduler_ended
         except BaseException:
             self._end(room, cluster)
             raise
@@ -240,6 +244,8 @@ class Owner:
         if self.record.jobs:  # what is left can be ended by whoever finds its record
             self.lock.release()
             return
+        if self.keeps_log:
+            log.keep(self.record.log)
         with open(os.devnull, "wb") as nothing:  # Windows removes no log that is open
             os.dup2(nothing.fileno(), 1)
             os.dup2(nothing.fileno(), 2)

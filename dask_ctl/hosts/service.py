@@ -49,6 +49,7 @@ class Service:
         self.owner, self.cluster, self.room = owner, cluster, room
         self.address = str(cluster.scheduler_address)
         self.stop = asyncio.Event()
+        self.scheduler_ended = False
 
     async def serve(self) -> None:
         """Answer until told to stop, or until the cluster has gone."""
@@ -153,7 +154,10 @@ class Service:
             await asyncio.sleep(_LOOK_INTERVAL)
             log.shorten(self.owner.record.log)
             failures = 0 if await self._is_there() else failures + 1
-        logger.warning("the scheduler of cluster %s has gone", self.owner.record.name)
+        self.scheduler_ended = True
+        limit = self.owner.record.spec["spec"].get("idle_timeout")
+        why = f" (its idle_timeout is {limit})" if limit else ""
+        logger.warning("the scheduler of cluster %s has gone%s", self.owner.record.name, why)
         # Closing the cluster calls it again, and again, for as long as this.
         dask.config.set({"distributed.comm.timeouts.connect": _LOOK_INTERVAL})
         self.stop.set()

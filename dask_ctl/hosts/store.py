@@ -12,12 +12,14 @@ from typing import Final
 
 from dask_ctl import _platform
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, NoSuchClusterError
+from dask_ctl.hosts import log
 from dask_ctl.hosts.record import (
     VERSION,
     Host,
     Record,
     check_name,
     folder,
+    is_name,
     lock_of,
     path_of,
     text_of,
@@ -34,6 +36,7 @@ __all__ = [
     "everything",
     "exists",
     "folder",
+    "kept_log",
     "names",
     "prepare_folder",
     "read",
@@ -182,6 +185,14 @@ def read(name: str) -> Record:
         raise BackendError(
             "is not a record of a cluster", remedy="remove it if you did not write it", origin=path
         ) from None
+
+
+def kept_log(name: str) -> Path | None:
+    """The log of a cluster that has ended by itself, if it is still kept."""
+    with suppress(BackendError):  # no place for any
+        kept = log.kept_of(folder() / f"{name}.log")
+        return kept if is_name(name) and kept.exists() else None
+    return None
 
 
 def everything() -> tuple[list[Record], list[DaskCtlError]]:

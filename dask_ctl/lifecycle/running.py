@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -183,6 +184,9 @@ def wait_for_workers(
 def get_logs(name: str, *, follow: bool = False) -> Iterator[str]:
     """Give what a cluster has logged, piece by piece.
 
+    Where its scheduler has ended, by itself or after its ``idle_timeout``, that is kept for a
+    week; a `DaskCtlWarning` says so.
+
     Parameters
     ----------
     name : str
@@ -197,7 +201,10 @@ def get_logs(name: str, *, follow: bool = False) -> Iterator[str]:
     BackendError
         If it cannot be reached, or has no log that can be followed.
     """
-    from dask_ctl import _async
-    from dask_ctl.management.find import find
+    from dask_ctl.exceptions import DaskCtlWarning
+    from dask_ctl.management import verbs
 
-    yield from _async.run(find(name)).logs(follow=follow)
+    texts, ended = verbs.logs(name, follow=follow)
+    if ended is not None:
+        warnings.warn(str(ended), DaskCtlWarning, stacklevel=2)
+    yield from texts

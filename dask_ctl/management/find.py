@@ -165,6 +165,9 @@ def _none_called(name: str, found: Iterable[str], problems: list[DaskCtlError]) 
     if failed is not None:  # it may be one of those that could not be asked for
         told = f"no cluster {name!r} was found, but not all could be asked for"
         return DiscoveryError(f"{told}: {failed.problem.summary}", remedy=failed.problem.remedy)
+    if records.kept_log(name) is not None:
+        remedy = f"to see why it has ended: dask cluster logs {name}"
+        return NoSuchClusterError(f"there is no cluster {name!r} any more", remedy=remedy)
     known = sorted(found)
     there = f"there are: {_some(known)}" if known else "there are none"
     remedy = "; ".join(filter(None, (did_you_mean(name, known), there)))

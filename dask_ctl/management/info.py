@@ -41,6 +41,8 @@ class ClusterInfo:
         What workers that were asked for wait for: ``2 pending: Resources``.
     adapt : mapping or None
         The bounds between which it adapts.
+    idle_since : str or None
+        Since when it has no work, in ISO 8601, UTC.
     details : mapping
         All that its scheduler says of itself.
     """
@@ -56,6 +58,7 @@ class ClusterInfo:
     created: str | None = None
     waiting: str | None = None
     adapt: Mapping[str, Any] | None = field(default=None, hash=False)
+    idle_since: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,10 +68,12 @@ class ClusterInfo:
 
     @property
     def state(self) -> str:
-        """Its status, what it waits for, and the bounds between which it adapts, in words."""
+        """Its status, what it waits for, how it adapts, and how long it has no work, in words."""
         limits = self.adapt and ", ".join(f"{key} {value}" for key, value in self.adapt.items())
         adapts = f"adapts ({limits})" if limits else None
-        return ", ".join(filter(None, (self.status, self.waiting, adapts)))
+        since = age(self.idle_since)
+        idle = None if since.endswith("s") or not since else f"idle {since}"  # seconds are no news
+        return ", ".join(filter(None, (self.status, self.waiting, adapts, idle)))
 
     @property
     def dashboard(self) -> str | None:
@@ -119,14 +124,14 @@ def of_scheduler(identity: Mapping[str, Any]) -> dict[str, Any]:
         "workers": len(workers),
         "threads": _sum(worker.get("nthreads") for worker in workers),
         "memory": _sum(worker.get("memory_limit") for worker in workers),
+        "idle_since": _moment(identity.get("idle_since")),
         "details": dict(identity),
     }
 
 
 def started(identity: Mapping[str, Any]) -> str | None:
     """When a scheduler has started, in ISO 8601, UTC."""
-    moment = identity.get("started")
-    return moment and datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+    return _moment(identity.get("started"))
 
 
 def load_of(info: ClusterInfo) -> dict[str, Any]:
@@ -164,6 +169,12 @@ def age(created: str | None) -> str:
     seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()))
     size, unit = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
     return f"{seconds // size}{unit}"
+
+
+def _moment(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _shown(value: object) -> str:

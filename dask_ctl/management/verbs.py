@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from dask_ctl import _async
 from dask_ctl.creation.waiting import FIRST_NOTE, NOTE_INTERVAL
-from dask_ctl.exceptions import BackendError
+from dask_ctl.exceptions import BackendError, DiscoveryError, NoSuchClusterError, Problem
+from dask_ctl.hosts import log
 from dask_ctl.hosts import store as records
 from dask_ctl.management.find import find
 from dask_ctl.management.info import load_of, workers_of
@@ -151,6 +152,17 @@ async def describe(name: str) -> dict[str, Any]:
         "spec": record.spec.get("spec") if record else None,
         "origins": record.spec.get("origins") if record else None,
     }
+
+
+def logs(name: str, *, follow: bool) -> tuple[Iterator[str], Problem | None]:
+    """What a cluster has logged, and that it has ended, if it has."""
+    try:
+        return _async.run(find(name)).logs(follow=follow), None
+    except (NoSuchClusterError, DiscoveryError):
+        if (kept := records.kept_log(name)) is None:
+            raise
+    ended = f"cluster {name!r} has ended by itself; its log is kept for {log.KEPT_DAYS} days"
+    return log.texts(kept, None), Problem(ended, severity="warning")
 
 
 def _deadline(timeout: float | None) -> float | None:

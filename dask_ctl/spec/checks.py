@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf
 from typing import Final
 
 from dask_ctl.exceptions import InvalidSpecError
@@ -15,6 +16,8 @@ VERSIONS: Final = (1,)
 NAME: Final = r"[^\W\d]\w*"
 MODULE: Final = rf"{NAME}(\.{NAME})*"
 VARIABLE: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+# A time longer than none, as dask.utils.parse_timedelta reads it.
+TIME: Final = r"^(?=.*[1-9])\d+(\.\d+)? ?(s|seconds?|m|minutes?|h|hours?|d|days?|w|weeks?)?$"
 CONDITIONS: Final = ("host", "command", "env")
 
 
@@ -210,6 +213,15 @@ def check_config(key: str, part: Located) -> Located:
             nested = Located({inner: nested}, each.origin)
         tree = replace(merge(tree, nested), origin=part.origin)
     return replace(tree, whole=part.whole)
+
+
+def check_time(key: str, part: Located) -> Located:
+    """A time: a number of seconds, or a text with its unit; null is none."""
+    value = part.value
+    good = re.fullmatch(TIME, value) if isinstance(value, str) else type(value) in (int, float)
+    if value is not None and (not good or (not isinstance(value, str) and not 0 < value < inf)):
+        raise wrong((key,), part.origin, f"{value!r} is not a time", "write 90, 90s, 5m or 2h")
+    return part
 
 
 def check_extends(key: str, part: Located) -> Located:

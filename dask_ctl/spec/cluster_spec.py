@@ -11,7 +11,7 @@ from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.spec.keys import LATE
 from dask_ctl.spec.located import Located
 
-_TRAVELS: Final = ("env", "config")
+_SELDOM: Final = ("env", "config", "idle_timeout")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,8 @@ class ClusterSpec:
         Environment variables of scheduler and workers, by name.
     config : mapping
         Dask's configuration in force with this cluster.
+    idle_timeout : str or float, optional
+        How long it may have no work before it ends; without a unit in seconds.
     version : int
         The version of the format.
     """
@@ -51,6 +53,7 @@ class ClusterSpec:
     adapt: Mapping[str, Any] | None = None
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    idle_timeout: str | float | None = None
     version: int = 1
 
     @property
@@ -61,10 +64,10 @@ class ClusterSpec:
     def as_dict(self) -> dict[str, Any]:
         """The spec as the mapping that a file would hold, in fresh containers.
 
-        What travels with a spec is there only where it is given.
+        What few specs have is there only where it is given.
         """
         plain = {key.name: thawed(getattr(self, key.attribute)) for key in LATE}
-        return {name: part for name, part in plain.items() if part or name not in _TRAVELS}
+        return {name: part for name, part in plain.items() if part or name not in _SELDOM}
 
 
 def build(tree: Located) -> ClusterSpec:

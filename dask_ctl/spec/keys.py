@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dask_ctl.spec import checks
-from dask_ctl.spec.checks import MODULE, NAME, VARIABLE, VERSIONS
+from dask_ctl.spec.checks import MODULE, NAME, TIME, VARIABLE, VERSIONS
 from dask_ctl.spec.located import Located
 from dask_ctl.spec.values import is_placeholder
 
@@ -170,6 +170,13 @@ TABLE: Final = (
             "propertyNames": {"pattern": r"^(?!ctl(\.|$))[^.]+(\.[^.]+)*$"},
         },
         default={},
+    ),
+    Key(
+        name="idle_timeout",
+        type="time",
+        description="End the cluster when it has had no work for so long: 30m.",
+        check=checks.check_time,
+        schema={"type": ["string", "number", "null"], "pattern": TIME, "exclusiveMinimum": 0},
     ),
 )
 LATE: Final = tuple(key for key in TABLE if not key.early)

@@ -43,6 +43,7 @@ def test_from_creation_to_deletion(shell: Scripts, *, secure: bool) -> None:
     assert before <= created <= datetime.now(UTC)
     assert row.pop("address").startswith("tls://" if secure else "tcp://")
     assert row.pop("memory") > 2**20
+    assert row.pop("idle_since") >= before.isoformat()
     assert row == {
         "name": "a", "discovery": "recorded", "status": "running",
         "type": "dask.distributed.LocalCluster", "workers": 1, "threads": 1,

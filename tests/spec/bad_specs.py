@@ -21,7 +21,10 @@ OTHER = "rename it, or name the spec that is meant: create_cluster('my-spec.yaml
 NO_MONTH = (
     "month must be in 1..12, not 13" if sys.version_info >= (3, 14) else "month must be in 1..12"
 )
-KNOWN = "known: version, extends, when, module, class, args, kwargs, scale, adapt, env, config"
+KNOWN = (
+    "known: version, extends, when, module, class, args, kwargs, scale, adapt, env, config, "
+    "idle_timeout"
+)
 
 
 def needs_hosts(hosts: list[str], asynchronous: bool = False) -> None:

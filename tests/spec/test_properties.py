@@ -80,6 +80,7 @@ LIKELY = {
     "scale": st.integers(0, 4),
     "adapt": st.dictionaries(st.sampled_from(["minimum", "maximum"]), st.integers(), max_size=2),
     "env": st.dictionaries(st.sampled_from(["A", "b_1", "1x"]), VALUES, max_size=2),
+    "idle_timeout": st.sampled_from([None, 90, 0, -1, 1.5, True, "90", "5m", "1 hour", "0s", "x"]),
     "config": st.dictionaries(st.sampled_from(["a", "a.b", "a..b", "ctl"]), VALUES, max_size=2),
 }
 
