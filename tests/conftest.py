@@ -160,8 +160,7 @@ def scripts(isolated: Path, tmp_path: Path) -> Iterator[Scripts]:
     try:
         wait_until(lambda: not scripts.processes(), "every process has ended")
         left = {path for path in scripts.files() if path.suffix not in (".py", ".yaml")}
-        # The log of a cluster that has ended by itself is kept for a while.
-        assert {path for path in left if path.parent.name != "ended"} == set()
+        assert left == set()
     finally:
         scripts.kill_all()
 

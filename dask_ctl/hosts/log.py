@@ -49,7 +49,7 @@ def keep(log: Path) -> None:
 
 def kept_of(log: Path) -> Path:
     """Where the log of a cluster that has ended by itself is kept."""
-    return log.parent / "ended" / log.name
+    return log.parent.parent / "ended" / log.name
 
 
 def texts(log: Path, ended: Callable[[], bool] | None) -> Iterator[str]:

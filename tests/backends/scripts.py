@@ -276,13 +276,17 @@ class Scripts:
 
     def files(self) -> set[Path]:
         """Give all files in the home, the current directory and that of temporary files."""
-        # Those of its scratch space are dask's own; the next worker there removes stale ones.
+        # Those of its scratch space are dask's own; the next worker there removes stale ones. The
+        # log of a cluster that has ended by itself is kept for a while.
         return {
             path
             for folder in (self.cwd, self.home, self.tmp)
             for inner, _, names in os.walk(folder)  # which folders that go meanwhile do not stop
             for path in (Path(inner, name) for name in names)
-            if path.is_file() and path.suffix != ".pyc" and path.suffix not in _LOCKS
+            if path.is_file()
+            and path.suffix != ".pyc"
+            and path.suffix not in _LOCKS
+            and path.parent.name != "ended"
         }
 
 

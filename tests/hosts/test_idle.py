@@ -105,12 +105,13 @@ def test_that_lives_on(scripts: Scripts) -> None:
 
 def test_old_logs_go(tmp_path: Path) -> None:
     """What is kept goes when another is kept, after its time."""
+    (tmp_path / "clusters").mkdir()
     for name in ("old.log", "new.log"):
-        (tmp_path / name).write_text(name)
-        log.keep(tmp_path / name)
+        (tmp_path / "clusters" / name).write_text(name)
+        log.keep(tmp_path / "clusters" / name)
         day = time.time() - (log.KEPT_DAYS + 1) * 86400
         if name == "old.log":
-            os.utime(log.kept_of(tmp_path / name), (day, day))
+            os.utime(tmp_path / "ended" / name, (day, day))
     assert [path.name for path in (tmp_path / "ended").iterdir()] == ["new.log"]
 
 
