@@ -173,16 +173,21 @@ class Configuration:
         The environment and the YAML files, the highest precedence first.
     set_in_code : mapping
         For each key what code has changed.
+    scheduler : Located, optional
+        The address of the scheduler that ``Client()`` would connect to.
     """
 
     layers: tuple[Located, ...] = ()
     set_in_code: Mapping[str, Change | None] = field(default_factory=dict)
+    scheduler: Located | None = None
 
     @classmethod
     def here(cls) -> Configuration:
         """That of this process, read now."""
         layers = collect()
-        return cls(layers=tuple(layers), set_in_code=changes_in_code(layers))
+        return cls(
+            layers=tuple(layers), set_in_code=changes_in_code(layers), scheduler=_scheduler()
+        )
 
     def at(self, key: str) -> Iterator[Located]:
         """What each source gives at a key, from the highest; `whole` is what code gave whole."""
@@ -214,6 +219,16 @@ class Configuration:
                 yield from ((str(name), part.origin) for name, part in found.value.items())
             if found.whole or found.value is None:
                 return
+
+
+def _scheduler() -> Located | None:
+    """What is at ``scheduler-address``, which somebody has handed out."""
+    address, name = dask.config.get("scheduler-address", default=None), "DASK_SCHEDULER_ADDRESS"
+    if not address or not isinstance(address, str):
+        return None
+    by_variable = os.environ.get(name) == address
+    config = Origin(Source.CONFIG, "scheduler-address of dask's configuration")
+    return Located(address, Origin(Source.ENVIRONMENT, name) if by_variable else config)
 
 
 class Baseline(NamedTuple):

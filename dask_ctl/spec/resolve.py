@@ -83,6 +83,8 @@ class _Cascade:
         self, argument: Any, asked_by: Origin, overrides: Sequence[Located]
     ) -> ResolvedSpec:
         layers = list(self._layers(argument, asked_by))
+        if not (overrides or self.warnings) and layers == [Layer(FALLBACK, Below.ENDED)]:
+            layers = [self._handed_out() or layers[0]]
         named = argument is not None and layers[0].below is Below.ENDED
         tree = self._meant_for_here(self._merged(layers), named=named)
         tree = self._with_cluster_kwargs(tree)
@@ -117,6 +119,25 @@ class _Cascade:
                 return
         if self.fallback:
             yield Layer(FALLBACK, Below.ENDED)
+
+    def _handed_out(self) -> Layer | None:
+        """The scheduler that ``Client()`` would connect to, where nothing at all is configured."""
+        scheduler = self.configuration.scheduler
+        if scheduler is None or any(self.configuration.at("cluster-kwargs")):
+            return None
+        self.warnings.append(
+            Problem(
+                severity="warning",
+                summary="no cluster is configured: connecting, as Client() does, to the scheduler "
+                f"{scheduler.value}",
+                remedy="without it there would be a LocalCluster",
+                origin=scheduler.origin,
+            )
+        )
+        spec = {"module": "dask_ctl.proxy", "class": "ProxyCluster", "kwargs": {}}
+        tree = locate(spec, FALLBACK.origin)
+        tree.value["kwargs"].value["address"] = scheduler
+        return Layer(tree, Below.ENDED)
 
     def _sources(self, argument: Any, asked_by: Origin) -> Iterator[Located | SpecFile]:
         """What each source gives, from the highest."""

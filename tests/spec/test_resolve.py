@@ -420,6 +420,31 @@ def test_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolved.origin.source.label == "fallback"
 
 
+def test_fallback_to_a_scheduler_that_was_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `Client()` does, and said; nothing else that is configured gives way to it."""
+    address = "tcp://10.0.0.1:8786"
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", address)
+    dask.config.refresh()
+    with pytest.raises(DaskClusterConfigNotFound):
+        resolve_spec()
+    with pytest.warns(DaskCtlWarning, match=f"^DASK_SCHEDULER_ADDRESS: .* scheduler {address}; "):
+        resolved = resolve_spec(local_fallback=True)
+    assert resolved.spec.target == "dask_ctl.proxy.ProxyCluster"
+    assert str(resolved.origins["kwargs.address"]) == "DASK_SCHEDULER_ADDRESS"
+    assert resolved.origin.source.label == "fallback"
+    local = "dask.distributed.LocalCluster"
+    laid_over = resolve_spec(local_fallback=True, settings=["kwargs.n_workers=1"])
+    assert laid_over.spec.target == local
+    with pytest.warns(DaskCtlWarning, match="'nowhere' does not exist"):
+        assert resolve_spec("nowhere", local_fallback=True).spec.target == local
+    for variable in ("DASK_CTL__CLUSTER_KWARGS__N_WORKERS", "DASK_CTL__CLUSTER_SPEC__SCALE"):
+        with monkeypatch.context() as context:
+            context.setenv(variable, "3")
+            assert resolve_spec(local_fallback=True).spec.target == local
+    with dask.config.set({"ctl.cluster-spec": MAPPINGS["full"]}):
+        assert resolve_spec(local_fallback=True).spec.class_ == "One"
+
+
 @pytest.mark.parametrize("source", ["argument", "set", "environment", "config"])
 def test_fallback_for_what_is_missing_warns(
     root: Path, monkeypatch: pytest.MonkeyPatch, source: str

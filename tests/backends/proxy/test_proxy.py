@@ -16,6 +16,7 @@ from distributed import Client, LocalCluster, Security
 from somebody import Somebody
 
 from dask_ctl import BackendError, InvalidSpecError, create_cluster
+from dask_ctl.backends.base import TLS
 from dask_ctl.proxy import ProxyCluster
 from tests.backends.claims import FixedSize
 from tests.backends.scripts import ANSWER, SCRIPT, WORK_FOR_EVER, Moment, Scripts, wait_until
@@ -58,6 +59,26 @@ class TestProxy(FixedSize):
         scheduler.send_signal(signal.SIGSTOP)
         yield Moment(connected, lambda: scheduler.send_signal(signal.SIGCONT))
         scheduler.send_signal(signal.SIGCONT)
+
+
+def test_a_scheduler_that_was_handed_out_is_what_a_script_falls_back_to(
+    somebody: Somebody, scripts: Scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With nothing configured; the script leaves it running."""
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", somebody.address)
+    for name, variable in TLS.items():
+        if name in somebody.tls:
+            monkeypatch.setenv(variable, somebody.tls[name])
+    script = scripts.cwd / "script.py"
+    script.write_text(
+        "from dask_ctl import create_cluster\nfrom distributed import Client\n"
+        "with create_cluster(local_fallback=True) as cluster, Client(cluster) as client:\n"
+        "    print(client.submit(sum, [1, 2]).result())\n"
+    )
+    run = scripts.python(script)
+    assert (run.stdout, run.returncode) == ("3\n", 0), run.stderr
+    assert f"to the scheduler {somebody.address}" in run.stderr
+    assert somebody.counts()["workers"] == 1
 
 
 @pytest.mark.usefixtures("example")
