@@ -50,6 +50,7 @@ myst_substitutions = {
     "python": _PROJECT["requires-python"].removeprefix(">="),
     "dask": _FLOORS["dask"],
 }
+highlight_language = "text"  # what is typed into a shell
 # The copied text is what is typed: no prompt, and nothing that was printed.
 copybutton_prompt_text = "$ "
 
