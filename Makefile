@@ -2,6 +2,7 @@
 #   make demo        the example script, on a local cluster
 #   make test        the test suite
 #   make figures     the page of figures, measured anew for the backends of this machine
+#   make dist        the sdist and the wheel, in dist/
 #   make pictures    the pictures of README and docs, from what the commands print
 #   make check       lint, types, imports, docs and the suite on the oldest supported dask
 
@@ -18,7 +19,7 @@ INSTALL = $(1)/python $(PIP_INSTALL) 'pip>=25.1' && $(1)/python $(PIP_INSTALL) -
 PYTEST_ARGS ?=
 BACKENDS := $(addprefix test-,$(notdir $(patsubst %/,%,$(wildcard tests/backends/*/))))
 
-.PHONY: demo test $(BACKENDS) test-consumers test-floor test-python lint types imports docs pictures benchmarks figures check clean
+.PHONY: demo test $(BACKENDS) test-consumers test-floor test-python lint types imports docs dist pictures benchmarks figures check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python docs/examples/myscript.py
@@ -63,6 +64,9 @@ docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet \
 		-b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+dist: $(VENV)/.test
+	$(BIN)/python -m build --no-isolation
 
 pictures: $(VENV)/.test
 	$(BIN)/python docs/pictures.py
