@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Final, Literal
 
 from dask_ctl import _private
-from dask_ctl.backends import signature
+from dask_ctl.backends import plans, signature
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import BackendError, Problem
@@ -22,16 +22,12 @@ TLS: Final = {
     "tls_client_key": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY",
 }
 
-# The variable of dask's configuration by which a scheduler ends itself when it is idle.
-IDLE_TIMEOUT: Final = "DASK_DISTRIBUTED__SCHEDULER__IDLE_TIMEOUT"
-
 
 class Backend:
     """The room of a class: everything that must be known of it, and of no other.
 
-    This one is the room of every class that has no other, and needs nothing but what
-    distributed's ``Cluster`` has. A package brings its own by a subclass in the entry-point group
-    ``dask_ctl.backends``; what it does not say is as here.
+    This one is of every class without another, and needs only what distributed's ``Cluster`` has.
+    A package brings its own by a subclass in the entry-point group ``dask_ctl.backends``.
 
     Parameters
     ----------
@@ -168,8 +164,12 @@ class Backend:
             If that is missing.
         """
 
-    def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str | None:
-        """What would be started, as text, with nothing started; None if that cannot be told."""
+    def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
+        """What would be started, as text, with nothing started; at least the call."""
+        return plans.call(self.name, args, kwargs)
+
+    def group(self, kwargs: Mapping[str, Any]) -> int | None:
+        """How many workers come and go together as one job; None if they are in no jobs."""
         return None
 
     def with_variables(
@@ -178,7 +178,7 @@ class Backend:
         """The keyword arguments that give workers and another scheduler variables; None: no way."""
         return None
 
-    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
+    def when_idle(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
         """The keyword arguments that end the cluster when it has been idle; None: no way."""
         return None
 

@@ -28,7 +28,7 @@ class CloudProvider(Backend):
     by_command = True
     options_of_servers = True
 
-    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def when_idle(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """By its scheduler."""
         return with_options(kwargs, "scheduler_options", idle_timeout=seconds)
 
@@ -66,7 +66,7 @@ class Containers(Amazon):
     classes = ("dask_cloudprovider.aws.ecs.ECSCluster",)
     templates = ("fargate",)
 
-    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def when_idle(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """By its scheduler."""
         return {"scheduler_timeout": f"{seconds:g} seconds", **kwargs}
 

@@ -53,7 +53,7 @@ class Coiled(Backend):
         """By an argument."""
         return with_options(kwargs, "environ", **variables)
 
-    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def when_idle(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """By an argument."""
         return {"idle_timeout": f"{seconds:g} seconds", **kwargs}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from importlib.util import find_spec
@@ -10,13 +11,16 @@ from typing import Any, Final
 
 import dask.config
 
-from dask_ctl.backends.base import IDLE_TIMEOUT, TLS, Backend
+from dask_ctl.backends import plans
+from dask_ctl.backends.base import TLS, Backend
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import BackendError
 from dask_ctl.spec.secrets import written
 
 _ALIVE: Final = ("pending", "running", "stopping")
 _POLL: Final = 0.2  # seconds
+# The variable of dask's configuration by which a scheduler ends itself when it is idle.
+_IDLE_TIMEOUT: Final = "DASK_DISTRIBUTED__SCHEDULER__IDLE_TIMEOUT"
 
 
 class Gateway(Backend):
@@ -37,6 +41,17 @@ class Gateway(Backend):
         """Its namespace."""
         return "gateway", {}
 
+    def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
+        """The server, and the options that it would get; what it has by itself it alone knows."""
+        own = {*inspect.signature(self.target).parameters, "cluster_options"}
+        address = (args or [kwargs.get("address")])[0] or dask.config.get("gateway.address", None)
+        options = {
+            **dask.config.get("gateway.cluster.options", {}),
+            **dict(kwargs.get("cluster_options") or {}),
+            **{name: value for name, value in kwargs.items() if name not in own},
+        }
+        return plans.listed({"gateway": address, "options": options})
+
     def with_variables(
         self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
     ) -> dict[str, Any] | None:
@@ -45,9 +60,9 @@ class Gateway(Backend):
             return None
         return {**kwargs, "environment": {**variables, **given}}
 
-    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
+    def when_idle(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
         """By that option too: for the rest it is the server that decides."""
-        return self.with_variables(kwargs, {IDLE_TIMEOUT: f"{seconds:g} seconds"})
+        return self.with_variables(kwargs, {_IDLE_TIMEOUT: f"{seconds:g} seconds"})
 
     def environment(self, cluster: Any, write: Callable[[str, str], str]) -> dict[str, str]:
         """Its address is one that only dask-gateway's own protocol reaches, by its credentials."""

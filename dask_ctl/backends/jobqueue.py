@@ -114,6 +114,10 @@ class JobQueue(Backend):
         given = {name: value for name, value in kwargs.items() if name in known}
         return job_cls(scheduler="tcp://<scheduler>:<port>", name="<worker>", **given)
 
+    def group(self, kwargs: Mapping[str, Any]) -> int:
+        """The processes of one job, as its class counts them."""
+        return int(self._job(kwargs).worker_processes or 1)
+
     def with_variables(
         self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
     ) -> dict[str, Any] | None:
@@ -129,7 +133,7 @@ class JobQueue(Backend):
         own: list[str] = next((lines for lines in given if lines), [])
         return {**kwargs, "job_script_prologue": [*exports, *own]}
 
-    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def when_idle(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """By its scheduler."""
         return with_options(kwargs, "scheduler_options", idle_timeout=seconds)
 

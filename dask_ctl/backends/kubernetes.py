@@ -14,7 +14,7 @@ from typing import Any, Final
 import dask.config
 
 from dask_ctl import _private
-from dask_ctl.backends import kube_api, signature
+from dask_ctl.backends import kube_api, plans, signature
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import BackendError, NoSuchClusterError, Problem
@@ -58,7 +58,6 @@ class Kubernetes(Backend):
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """The DaskCluster that would be made, as its manifest."""
-        import yaml
         from dask_kubernetes.operator.kubecluster.kubecluster import make_cluster_spec
 
         known = signature.explicit(inspect.signature(make_cluster_spec))
@@ -68,7 +67,7 @@ class Kubernetes(Backend):
         manifest = kwargs.get("custom_cluster_spec") or make_cluster_spec(
             **{name: value for name, value in given.items() if value is not None}
         )
-        return str(yaml.safe_dump(manifest, sort_keys=False))
+        return plans.listed(manifest)
 
     def section(
         self, classes: Iterable[str], kwargs: Mapping[str, Any]
@@ -76,7 +75,7 @@ class Kubernetes(Backend):
         """Its namespace."""
         return "kubernetes", {"scheduler-jupyter": "jupyter"}
 
-    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
+    def when_idle(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
         """By the operator, which deletes the cluster."""
         if kwargs.get("custom_cluster_spec") is not None:
             return None

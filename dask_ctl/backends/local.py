@@ -66,7 +66,7 @@ class Local(Backend):
             return None
         return with_options(kwargs, "env", **variables)
 
-    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def when_idle(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """By its scheduler."""
         return with_options(kwargs, "scheduler_kwargs", idle_timeout=seconds)
 
@@ -84,7 +84,7 @@ class Subprocess(Backend):
     options_of_servers = True
     counted = ("n_workers", "threads_per_worker")
 
-    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def when_idle(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """By its scheduler."""
         return with_options(kwargs, "scheduler_kwargs", idle_timeout=seconds)
 

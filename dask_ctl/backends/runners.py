@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, NoReturn
 
+from dask_ctl.backends import plans
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.ending import close_clients, end_process
 from dask_ctl.backends.ledger import Ledger
@@ -38,9 +39,14 @@ class Runner(Backend):
         """Every rank sets them for itself."""
         return dict(kwargs)
 
-    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def when_idle(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """By its scheduler."""
         return with_options(kwargs, "scheduler_options", idle_timeout=seconds)
+
+    def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
+        """What each rank would become, as dask-jobqueue has it unless it is told otherwise."""
+        ranks = {"rank 0": "scheduler", "rank 1": "the script", "other ranks": "a worker each"}
+        return plans.listed(ranks) + super().plan(args, kwargs)
 
     def calling(
         self, kwargs: Mapping[str, Any], *, asynchronous: bool

@@ -21,6 +21,10 @@ class Scheduler(Backend):
     service = "schedulers"
     by_address = True
 
+    def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
+        """Nothing: somebody else has."""
+        return f"starts nothing, and connects to what is there\n{super().plan(args, kwargs)}"
+
     def remembered(self, cluster: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The files of its security, from the root; a key itself is left out."""
         paths = {

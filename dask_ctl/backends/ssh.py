@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 import sys
 import time
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from dask_ctl.backends import plans
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.signature import with_options
 
@@ -27,6 +29,13 @@ class SSH(Backend):
         """It has the machines that it is given; scaling it corrupts it (distributed 2026.8)."""
         return False
 
+    def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
+        """What would be started where."""
+        given = inspect.signature(self.target).bind_partial(*args, **kwargs).arguments
+        scheduler, *workers = given.pop("hosts", None) or ["localhost", "localhost"]
+        given |= given.pop("kwargs", {})
+        return plans.listed({"scheduler on": scheduler, "workers on": workers, **given})
+
     def with_variables(
         self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
     ) -> dict[str, Any]:
@@ -37,7 +46,7 @@ class SSH(Backend):
         command = [f"{env} {each}" for each in python] if several else f"{env} {python}"
         return {**kwargs, "remote_python": command}
 
-    def with_idle_timeout(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def when_idle(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """By its scheduler."""
         return with_options(kwargs, "scheduler_options", idle_timeout=seconds)
 

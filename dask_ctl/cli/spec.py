@@ -106,14 +106,21 @@ def check(
 
 @group.command()
 @with_spec
-def plan(**spec: Any) -> None:
+@click.option(
+    "--diff",
+    metavar="OTHER",
+    shell_complete=complete_spec,
+    help="Print how the plan of the spec OTHER differs.",
+)
+def plan(*, diff: str | None, **spec: Any) -> None:
     """Print what create_cluster() would start, with nothing started.
 
     SPEC is a path or a name; without it, what is configured.
     """
     from dask_ctl import lifecycle
 
-    click.echo(lifecycle.plan_spec(resolved_from(**spec)), nl=False)
+    told = lifecycle.plan_spec(resolved_from(**spec), diff=diff)
+    click.echo(told or "Both plans are the same.\n", nl=False, err=not told)
 
 
 @group.command(name="list")

@@ -25,7 +25,7 @@ _UNSET: Final = object()
 def misfits(resolved: ResolvedSpec, room: Backend, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
     """What of ``env``, ``config`` and ``idle_timeout`` the class has no way to do."""
     spec = resolved.spec
-    if spec.idle_timeout is not None and room.with_idle_timeout(kwargs, 1.0) is None:
+    if spec.idle_timeout is not None and room.when_idle(kwargs, 1.0) is None:
         problem = f"{room.name} has no way to end a cluster that is idle, like this"
         yield Problem(problem, "remove it", key="idle_timeout")
     if spec.config:
@@ -51,7 +51,7 @@ def handed_on(spec: ClusterSpec, room: Backend, kwargs: Mapping[str, Any]) -> di
     """The keyword arguments that hand ``env``, ``config`` and ``idle_timeout`` on."""
     if spec.idle_timeout is not None:
         seconds = parse_timedelta(spec.idle_timeout, default="seconds")
-        kwargs = room.with_idle_timeout(kwargs, float(seconds)) or kwargs
+        kwargs = room.when_idle(kwargs, float(seconds)) or kwargs
     variables = dict(spec.env)
     if spec.config and not room.inherits_config:
         before = dask.config.deserialize(os.environ[INHERITED]) if INHERITED in os.environ else {}

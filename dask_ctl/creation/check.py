@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dask_ctl import _private
-from dask_ctl.backends import Backend, room_of
+from dask_ctl.backends import Backend, plans, room_of
 from dask_ctl.creation import carried
 from dask_ctl.creation.arguments import (
     misfits,
@@ -19,7 +19,6 @@ from dask_ctl.creation.arguments import (
 from dask_ctl.creation.refusals import doubts, refusals
 from dask_ctl.creation.target import load
 from dask_ctl.exceptions import (
-    BackendError,
     DaskCtlError,
     InvalidSpecError,
     Problem,
@@ -98,20 +97,25 @@ def plan(resolved: ResolvedSpec, env: Mapping[str, str]) -> str:
     config = carried.InForce(expanded.spec.config)
     try:
         config.begin()
-        told = room.plan(args, carried.handed_on(expanded.spec, room, kwargs))
+        spec, called = expanded.spec, carried.handed_on(expanded.spec, room, kwargs)
+        told = room.plan(args, called)
+        sizes = plans.sizes(called.get("n_workers"), spec.scale, spec.adapt, room.group(called))
     except Exception as error:
         summary = f"{resolved.spec.target} failed: {scrubbed(text_of(error), hidden)}"
         explain(error, Problem(summary, "check its args and kwargs", resolved.origin))
         raise
     finally:
         config.put_back()
-    if told is None:
-        raise BackendError(
-            f"what {resolved.spec.target} would start cannot be told",
-            remedy="see its documentation",
-            origin=resolved.origin,
-        )
-    return scrubbed(told, hidden)
+    return scrubbed("".join([told, *(f"{line}\n" for line in sizes)]), hidden)
+
+
+def differences(resolved: ResolvedSpec, other: ResolvedSpec, env: Mapping[str, str]) -> str:
+    """How the plan of another spec differs from that of the first, as a unified diff."""
+    import difflib
+
+    before, after = (plan(each, env).splitlines(keepends=True) for each in (resolved, other))
+    names = str(resolved.origin), str(other.origin)
+    return "".join(difflib.unified_diff(before, after, *names))
 
 
 def _problems(resolved: ResolvedSpec, env: Mapping[str, str]) -> Iterator[Problem]:

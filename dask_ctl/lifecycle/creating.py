@@ -157,19 +157,22 @@ def check_spec(
     )
 
 
-def plan_spec(spec_path: SpecLike = None, local_fallback: bool = False) -> str:
+def plan_spec(
+    spec_path: SpecLike = None, local_fallback: bool = False, *, diff: SpecLike = None
+) -> str:
     """Give what `create_cluster` would start, with nothing started.
 
     Parameters
     ----------
     spec_path, local_fallback
         As of `create_cluster`; or what `resolve_spec` gave.
+    diff : str, path, mapping or ResolvedSpec, optional
+        Another spec: to give how its plan differs, as a unified diff.
 
     Returns
     -------
     plan : str
-        What the backend has to say: a job script and the command that submits it, a manifest, the
-        workers of this machine.
+        What the backend has to say, such as a job script, and how many workers and jobs.
 
     Raises
     ------
@@ -178,7 +181,7 @@ def plan_spec(spec_path: SpecLike = None, local_fallback: bool = False) -> str:
     InvalidSpecError
         If the spec is wrong.
     BackendError
-        If the backend is not installed, or cannot tell.
+        If the backend is not installed.
 
     Examples
     --------
@@ -187,9 +190,12 @@ def plan_spec(spec_path: SpecLike = None, local_fallback: bool = False) -> str:
     'workers: 2 (processes)'
     """
     from dask_ctl._html import Text
-    from dask_ctl.creation.check import plan
+    from dask_ctl.creation.check import differences, plan
 
-    return Text(plan(_resolved(spec_path, local_fallback), os.environ))
+    resolved = _resolved(spec_path, local_fallback)
+    if diff is None:
+        return Text(plan(resolved, os.environ))
+    return Text(differences(resolved, _resolved(diff, local_fallback), os.environ))
 
 
 def launch_cluster(
