@@ -2,9 +2,10 @@
 
 A test fixture, with just as much of the API as dask-kubernetes and kopf use: discovery; create,
 read, list, patch, delete and watch of the kinds in `kube_store.RESOURCES`; pod logs and port
-forwarding. It speaks plain HTTP on loopback to anybody. What else it fakes is said in `kube_store`
-(the objects and their controllers) and `kube_node` (what runs the pods). What a test writes to
-``FOLDER/refusals.json``, pairs of a status and a path, it refuses to read.
+forwarding. It speaks plain HTTP on loopback. Whoever has no token may do everything; what a token
+may do a test writes to ``FOLDER/roles.json``, as verbs by token, namespace and resource (``*`` is any
+namespace). While there is ``FOLDER/stalled``, it answers nobody. What else it fakes is
+said in `kube_store` (the objects and their controllers) and `kube_node` (what runs the pods).
 """
 
 from __future__ import annotations
@@ -32,15 +33,16 @@ from kube_store import (
 )
 
 NAMESPACES = ("default", "bar")
+VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}
 
 
 class Api:
     """Answers requests from a store."""
 
-    def __init__(self, store: Store, node: Node, refusals: Path) -> None:
+    def __init__(self, store: Store, node: Node, folder: Path) -> None:
         self.store = store
         self.node = node
-        self.refusals = refusals
+        self.roles, self.stalled = folder / "roles.json", folder / "stalled"
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -57,10 +59,9 @@ class Api:
             return web.json_response(status, status=error.code)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        if self.refusals.exists():
-            for code, path in json.loads(self.refusals.read_text()):
-                if request.path == path and request.method == "GET":
-                    raise Refused(code, "Refused", f"you may not {request.method} {path}")
+        while self.stalled.exists():
+            await asyncio.sleep(0.05)
+        self._role(request)
         match request.path.strip("/").split("/"):
             case ["version"]:
                 return web.json_response({"major": "1", "minor": "33", "gitVersion": "v1.33.0"})
@@ -74,6 +75,39 @@ class Api:
                 return await self._resources(request, f"{group}/{number}", rest)
         raise Refused(404, "NotFound", f"no {request.path}")
 
+    def _role(self, request: web.Request) -> Object | None:
+        """What the user may do; None for everything."""
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not token:
+            return None
+        roles: Object = json.loads(self.roles.read_text())
+        if token not in roles:
+            raise Refused(401, "Unauthorized", "Unauthorized")
+        return {"token": token, **roles[token]}
+
+    def _authorise(
+        self, request: web.Request, version: str, namespace: str | None, resource: str, name: str
+    ) -> None:
+        role = self._role(request)
+        if role is None:
+            return
+        verb = VERBS.get(request.method, "get" if name else "list")
+        if request.query.get("watch"):
+            verb = "watch"
+        for place in ("*", namespace):
+            if verb in role.get(place, {}).get(resource, ()):
+                return
+        where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
+        group = version.rpartition("/")[0]
+        full, _, subresource = resource.partition("/")
+        told = f"{full}.{group}".rstrip(".") + (f"/{subresource}" if subresource else "")
+        raise Refused(
+            403,
+            "Forbidden",
+            f'{told} is forbidden: User "{role["token"]}" cannot {verb} resource "{resource}" in '
+            f'API group "{group}" {where}',
+        )
+
     async def _resources(
         self, request: web.Request, version: str, rest: list[str]
     ) -> web.StreamResponse:
@@ -83,6 +117,7 @@ class Api:
         if rest[0] == "namespaces" and len(rest) > 2:
             namespace, rest = rest[1], rest[2:]
         plural, name, subresource = [*rest, "", ""][:3]
+        self._authorise(request, version, namespace, f"{plural}/{subresource}".rstrip("/"), name)
         if plural not in RESOURCES[version]:
             raise Refused(404, "NotFound", f"no {plural} in {version}")
         if not name:
@@ -230,7 +265,7 @@ async def main(folder: Path) -> None:
         store.create("v1", "namespaces", None, {"metadata": {"name": name}})
     node = Node(store, folder)
     app = web.Application(client_max_size=2**24)
-    app.router.add_route("*", "/{path:.*}", Api(store, node, folder / "refusals.json").handle)
+    app.router.add_route("*", "/{path:.*}", Api(store, node, folder).handle)
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,20 @@ class Kubernetes:
 
     def _get(self, kind: Any, **selection: str) -> list[Any]:
         return list(self._api.get(kind, namespace=NAMESPACE, **selection))
+
+
+def as_user(kubeconfig: Path, role: dict[str, Any] | None) -> Path:
+    """A kubeconfig of somebody who may do this and no more: verbs by namespace and resource.
+
+    Without a role, of somebody who is not known.
+    """
+    roles = {} if role is None else {"limited": role}
+    (kubeconfig.parent / "roles.json").write_text(json.dumps(roles))
+    config = json.loads(kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": "limited"}
+    path = kubeconfig.parent / "limited"
+    path.write_text(json.dumps(config))
+    return path
 
 
 def folders() -> Iterator[tuple[int, str]]:
