@@ -20,7 +20,7 @@ USED: Final = (
     "distributed.deploy.cluster:Cluster._supports_scaling",
     "distributed.deploy.spec:SpecCluster._supports_scaling",
     "dask_jobqueue.core:Job._call",
-    "kr8s._api:Api",
+    "kr8s._api:Api._create_session",
 )
 # Set by distributed 2026.8 on its objects only, where the test looks for them.
 USED_ON_OBJECTS: Final = ("_adaptive", "_cluster_manager_logs", "_loop_runner")
@@ -125,5 +125,19 @@ def kubernetes_connection() -> Any:
     """
     from kr8s._api import Api
 
+    class Connection(Api):  # type: ignore[misc]
+        """At each 403 kr8s logs in anew, closing the session that other requests are using.
+
+        These then fail for want of an address, whatever they may do (kr8s 0.20).
+        """
+
+        _with_token: str | None = None
+
+        async def _create_session(self) -> None:
+            token, session = self.auth.token, self._session
+            if session is None or session.is_closed or token != self._with_token:
+                self._with_token = token
+                await super()._create_session()
+
     names = ("url", "kubeconfig", "serviceaccount", "namespace", "context")
-    return Api(**dict.fromkeys(names), bypass_factory=True)
+    return Connection(**dict.fromkeys(names), bypass_factory=True)

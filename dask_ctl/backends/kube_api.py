@@ -80,7 +80,7 @@ async def asked(
                 raise PermissionError(response.json()["message"])
             raise PermissionError(f"Kubernetes answers {response.status_code}")
         response.raise_for_status()
-        return response.json()
+        return response.text if name.endswith("/log") else response.json()
 
 
 async def listed(api: Any, kind: str, namespace: str | None, **params: str) -> list[Any]:
@@ -124,6 +124,48 @@ async def running_workers(api: Any, namespaces: Iterable[str]) -> Counter[tuple[
         return None
     about = [pod["metadata"] for pod in pods]
     return Counter((each["namespace"], each["labels"]["dask.org/cluster-name"]) for each in about)
+
+
+async def pods_of(api: Any, name: str, namespace: str) -> list[Any]:
+    """The pods of a cluster: its scheduler's and its workers'."""
+    return await listed(api, "Pod", namespace, labelSelector=f"dask.org/cluster-name={name}")
+
+
+async def logs(name: str, namespace: str | None) -> list[tuple[str, str]]:
+    """What each pod of a cluster has logged, or why it has not begun; no scheduler is asked."""
+    api = await connected()
+    namespace = namespace or str(api.namespace)
+    found = []
+    for pod in await pods_of(api, name, namespace):
+        called = pod["metadata"]["name"]
+        begun = any(each.get("restartCount") for each in pod["status"].get("containerStatuses", ()))
+        why = None if begun else reason_of(pod)
+        text = None if why else await asked(api, "Pod", namespace, f"{called}/log")
+        found.append((called, f"no log yet: {why}" if why else text or ""))
+    return found
+
+
+def reason_of(pod: Mapping[str, Any]) -> str | None:
+    """Why a pod does not run, in Kubernetes' words; None if it does, or nothing is said."""
+    status = pod.get("status") or {}
+    waiting = [
+        each["state"]["waiting"]
+        for each in status.get("containerStatuses") or ()
+        if "waiting" in (each.get("state") or {})
+    ]
+    unmet = [each for each in status.get("conditions") or () if each["type"] == "PodScheduled"]
+    for said in [*(each for each in unmet if each["status"] == "False"), *waiting]:
+        told = [text for text in (said.get("reason"), said.get("message")) if text]
+        return ": ".join(told) or None
+    return None
+
+
+async def waits_for(name: str, namespace: str | None) -> str | None:
+    """Why pods of a cluster do not run: how many for each reason."""
+    api = await connected()
+    pods = await pods_of(api, name, namespace or str(api.namespace))
+    reasons = Counter(filter(None, map(reason_of, pods)))
+    return "; ".join(f"{n} of {len(pods)} pods: {why}" for why, n in reasons.items()) or None
 
 
 def status_of(cluster: Mapping[str, Any]) -> str:

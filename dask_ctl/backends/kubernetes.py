@@ -159,6 +159,15 @@ class Kubernetes(Backend):
         """Delete it, and wait until nothing is left of it."""
         asyncio.run(_deleted(name, arguments.get("namespace"), deadline))
 
+    def logs(self, name: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Of its pods, which needs no scheduler that answers."""
+        found = asyncio.run(kube_api.logs(name, arguments.get("namespace")))
+        if not found:
+            raise BackendError(
+                f"there is no pod of cluster {name!r}", remedy="see: kubectl get events"
+            )
+        yield from found
+
     @classmethod
     def is_configured(cls) -> bool:
         """Whether something says where Kubernetes is."""

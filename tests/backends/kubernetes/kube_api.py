@@ -3,8 +3,8 @@
 A test fixture, with just as much of the API as dask-kubernetes and kopf use: discovery; create,
 read, list, patch, delete and watch of the kinds in `kube_store.RESOURCES`; pod logs and port
 forwarding. It speaks plain HTTP on loopback. Whoever has no token may do everything; what a token
-may do a test writes to ``FOLDER/roles.json``, as verbs by token, namespace and resource (``*`` is any
-namespace). While there is ``FOLDER/stalled``, it answers nobody. What else it fakes is
+may do a test writes to ``FOLDER/roles.json``, as verbs by token, namespace (``*`` is any) and
+resource. While there is ``FOLDER/stalled``, it answers nobody. What else it fakes is
 said in `kube_store` (the objects and their controllers) and `kube_node` (what runs the pods).
 """
 
@@ -59,7 +59,7 @@ class Api:
             return web.json_response(status, status=error.code)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        while self.stalled.exists():
+        while self.stalled.exists():  # noqa: ASYNC110 -- a file
             await asyncio.sleep(0.05)
         self._role(request)
         match request.path.strip("/").split("/"):
