@@ -19,7 +19,7 @@ INSTALL = $(1)/python $(PIP_INSTALL) 'pip>=25.1' && $(1)/python $(PIP_INSTALL) -
 PYTEST_ARGS ?=
 BACKENDS := $(addprefix test-,$(notdir $(patsubst %/,%,$(wildcard tests/backends/*/))))
 
-.PHONY: demo test $(BACKENDS) test-consumers test-floor test-python lint types imports docs dist pictures benchmarks figures check clean
+.PHONY: demo test $(BACKENDS) test-consumers test-floor test-python lint types imports docs dist pictures benchmarks trials figures check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python docs/examples/myscript.py
@@ -73,6 +73,12 @@ pictures: $(VENV)/.test
 
 benchmarks: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks
+
+# Half an hour of commands that are killed at random moments: what is left of each, and is it named?
+trials: $(VENV)/.test
+	$(BIN)/python -m tests.trials kill 25
+	$(BIN)/python -m tests.trials mixed
+	$(BIN)/python -m tests.trials calls
 
 figures: $(VENV)/.test
 	$(BIN)/python -m pytest -m figures tests/backends $(PYTEST_ARGS)

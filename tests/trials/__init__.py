@@ -1,0 +1,1 @@
+"""Long trials of what must hold at any moment; `make trials` prints what they found."""
