@@ -32,6 +32,8 @@ SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_BYTES = 1 << 20
 MAX_VALUES = 100_000
 
+# How JSON escapes a letter beyond the 65,536th, which YAML does not know.
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][\dA-Fa-f]{2}\\u[dD][C-Fc-f][\dA-Fa-f]{2})")
 _MAP = "tag:yaml.org,2002:map"
 _SEQ = "tag:yaml.org,2002:seq"
 _MERGE = "tag:yaml.org,2002:merge"
@@ -151,6 +153,7 @@ class _Parser:
         if self.json:
             # JSON may be indented with tabs, YAML may not. No JSON string spans lines.
             text = re.sub(r"^\t+", lambda tabs: "  " * len(tabs[0]), text, flags=re.MULTILINE)
+            text = _PAIR.sub(lambda pair: pair[1] + json.loads(f'"{pair[2]}"'), text)
         self.place, self.source, self.via = place, source, via
         # Aliased nodes are built once, and share; `sizes` counts as if they did not.
         self.built: dict[int, Located | None] = {}

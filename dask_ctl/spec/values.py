@@ -12,6 +12,7 @@ import importlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Final
@@ -48,19 +49,19 @@ def interpret(text: str, origin: Origin, key: str | None = None) -> Any:
     >>> [interpret(text, here) for text in ("2", "false", "a-b", '{"a": null}')]
     [2, False, 'a-b', {'a': None}]
     """
+    container = text.lstrip()[:1] if text.lstrip().startswith(("{", "[")) else None
+    if container:
+        # First, as its escapes of letters beyond the 65,536th mean something else in Python.
+        with suppress(ValueError, RecursionError):
+            return json.loads(text)
     try:
         return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         pass
     if text.strip().lower() in _WORDS:
         return _WORDS[text.strip().lower()]
-    if not text.lstrip().startswith(("{", "[")):
+    if container != "{":
         return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        if text.lstrip().startswith("["):
-            return text
     raise InvalidSpecError(
         "is neither a mapping in Python syntax nor one in JSON",
         remedy="check its quotes, commas and braces",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import os
 from pathlib import Path
@@ -17,12 +18,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dask_ctl.exceptions import DaskCtlError
-from dask_ctl.spec.config import Change, Configuration
+from dask_ctl.spec.checks import argument_name
+from dask_ctl.spec.config import Change, Configuration, collect
 from dask_ctl.spec.document import parse
 from dask_ctl.spec.keys import KEYS
 from dask_ctl.spec.located import Origin, Source, locate
 from dask_ctl.spec.places import Places
 from dask_ctl.spec.resolve import resolve
+from dask_ctl.spec.values import override
 
 TIMES = int(os.environ.get("DASK_CTL_TEST_EXAMPLES", "1"))
 
@@ -187,3 +190,168 @@ def test_broken_documents(places: Places, parts: list[str], line: bool) -> None:
     path.write_text(("\n" if line else "").join(parts), encoding="utf-8", errors="surrogatepass")
     found = resolved_or_error("broken.yaml", Configuration(), places)
     assert not isinstance(found, str) or "broken.yaml" in found
+
+
+# -- one value, wherever and however it is written
+
+PLAIN = st.text(st.characters(exclude_categories=("C", "Z")), max_size=6).filter(
+    lambda text: "$" not in text
+)
+INSIDE = st.sampled_from(["x", "y-z", "q r"])
+VALUE = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(10**9), 10**9), PLAIN,
+              st.floats(allow_nan=False, allow_infinity=False)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(INSIDE, inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+FITTING = {
+    "args": st.lists(VALUE, max_size=3),
+    "kwargs": st.dictionaries(st.sampled_from(["n_workers", "n-jobs", "a.b", "env"]), VALUE),
+    "scale": st.integers(0, 99) | st.dictionaries(st.just("jobs"), st.integers(), min_size=1),
+    "adapt": st.dictionaries(st.sampled_from(["minimum", "wait-count"]), VALUE, max_size=2),
+    "env": st.dictionaries(st.sampled_from(["A", "B_1"]), PLAIN, max_size=2),
+    "config": st.dictionaries(st.sampled_from(["acme", "other"]), VALUE, max_size=2),
+}
+SYNTAXES = {"python": repr, "json": json.dumps, "yaml": yaml.safe_dump}
+WAYS = [
+    *itertools.product(("variable", "nested", "--set"), ("python", "json")),
+    *itertools.product(("config", "file", "user", "named"), ("yaml", "json")),
+    ("set", "python"),
+    ("nested set", "python"),
+    ("argument", "python"),
+]  # fmt: skip
+
+
+@many(3000)
+@given(
+    pair=st.sampled_from(sorted(FITTING)).flatmap(
+        lambda key: st.tuples(st.just(key), st.one_of(FITTING[key], FITTING[key], VALUE))
+    ),
+    way=st.sampled_from(WAYS),
+)
+def test_a_value_is_there_or_its_place_is_named(
+    tmp_path_factory: pytest.TempPathFactory, pair: tuple[str, Any], way: tuple[str, str]
+) -> None:
+    """For every key, source and syntax."""
+    (key, value), (source, syntax) = pair, way
+    folder = tmp_path_factory.mktemp("way")
+    write = Way(folder, key, value, SYNTAXES[syntax], f".{syntax}")
+    place = write.to(source)
+    try:
+        found = write.resolved()
+    except DaskCtlError as error:
+        caught = error
+    else:
+        part = found.tree.get(key)
+        assert part is not None
+        assert same(part.plain(), in_one_spelling(key, value)), (part, value)
+        assert all(place in str(leaf.origin) for _, leaf in part.leaves())
+        return
+    assert place in str(caught.problem.origin), (caught, value)
+    assert key in str(caught)
+    assert not fits(key, value)
+
+
+class Way:
+    """A folder with a whole spec, over which one key is laid from another source."""
+
+    def __init__(self, folder: Path, key: str, value: Any, text: Any, ending: str) -> None:
+        self.folder, self.key, self.value, self.text, self.ending = folder, key, value, text, ending
+        self.places = Places(
+            cwd=folder / "cwd",
+            user=folder / "user",
+            system=(folder / "system",),
+            owners=frozenset({os.getuid()}),
+        )
+        for each in (self.places.cwd, self.places.user, *self.places.system, folder / "dask"):
+            each.mkdir()
+        self.write(folder / "system" / "dask-cluster.yaml", WHOLE)
+        self.env: dict[str, str] = {}
+        self.overrides: list[Any] = []
+        self.change: Change | None = None
+        self.argument: Any = None
+
+    def write(self, path: Path, content: Any, text: Any = yaml.safe_dump) -> str:
+        path.write_text(text(content), encoding="utf-8")
+        return path.name
+
+    def to(self, source: str) -> str:
+        """Give the value by a source; returns what its origin is called."""
+        partial = {self.key: self.value}
+        if source == "variable":
+            self.env["DASK_CTL__CLUSTER_SPEC"] = self.text(partial)
+            return "DASK_CTL__CLUSTER_SPEC"
+        if source == "nested":
+            name = f"DASK_CTL__CLUSTER_SPEC__{self.key.upper()}"
+            self.env[name] = self.text(self.value)
+            return name
+        if source == "--set":
+            self.overrides = [override(self.key, self.text(self.value))]
+            return f"--set {self.key}"
+        if source == "config":
+            path = self.folder / "dask" / f"ctl{self.ending}"
+            return self.write(path, {"ctl": {"cluster-spec": partial}}, self.text)
+        if source in ("file", "user"):
+            # A file of the implicit name is YAML, and so is JSON without its own escapes.
+            at = self.places.cwd if source == "file" else self.places.user
+            text = unescaped if self.text is json.dumps else self.text
+            return self.write(at / "dask-cluster.yaml", WHOLE | partial, text)
+        if source == "named":
+            self.argument = "named"
+            return self.write(self.places.user / f"named{self.ending}", WHOLE | partial, self.text)
+        if source == "argument":
+            self.argument = partial
+            return "create_cluster"
+        layer = locate(partial, Origin(Source.SET, "dask.config.set"))
+        self.change = Change(layer, whole=source == "set")
+        return "dask.config.set"
+
+    def resolved(self) -> Any:
+        layers = collect(self.env, [str(self.folder / "dask")])
+        in_code = {"cluster-spec": self.change} if self.change else {}
+        return resolve(
+            self.argument,
+            overrides=self.overrides,
+            configuration=Configuration(layers=tuple(layers), set_in_code=in_code),
+            places=self.places,
+        )
+
+
+WHOLE = {"version": 1, "module": "mod", "class": "One"}
+
+
+def unescaped(value: Any) -> str:
+    """JSON with all letters as they are."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def in_one_spelling(key: str, value: Any) -> Any:
+    """A value as a spec holds it: null is empty, and names are those of Python."""
+    if value is None:
+        return {"args": [], "kwargs": {}, "env": {}, "config": {}}.get(key)
+    if key in ("kwargs", "scale", "adapt") and isinstance(value, dict):
+        return {argument_name(name): part for name, part in value.items()}
+    if key == "env":
+        return {name: str(part) for name, part in value.items()}
+    return value
+
+
+def fits(key: str, value: Any) -> bool:
+    """Whether a value has the shape of what a key holds."""
+    shapes: dict[str, tuple[type, ...]] = {"args": (list,), "scale": (dict, int)}
+    return isinstance(value, shapes.get(key, (dict,))) and plausible(key, value)
+
+
+def plausible(key: str, value: Any) -> bool:
+    """Whether names and texts in it are those that `FITTING` draws."""
+    if key == "scale" and not isinstance(value, dict):
+        return type(value) is int and value >= 0
+    known = {"kwargs": "n_workers n-jobs a.b env", "env": "A B_1", "config": "acme other"}
+    if key in known and not value.keys() <= set(known[key].split()):
+        return False
+    return key != "env" or all(isinstance(part, str) for part in value.values())
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equality that tells 1 from true."""
+    return repr(one) == repr(other) or (one == other and type(one) is type(other))

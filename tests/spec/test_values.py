@@ -14,10 +14,11 @@ from dask_ctl import resolve_spec
 from dask_ctl.exceptions import BackendError, InvalidSpecError
 from dask_ctl.spec import config
 from dask_ctl.spec.defaults import Snapshot
+from dask_ctl.spec.document import parse
 from dask_ctl.spec.keys import TABLE
 from dask_ctl.spec.located import Origin, Source, locate
 from dask_ctl.spec.resolve import resolve
-from dask_ctl.spec.values import expand, override
+from dask_ctl.spec.values import expand, interpret, override
 
 HERE = Origin(Source.FILE, "x.yaml", 3)
 FULL = {"module": "mod", "class": "One"}
@@ -270,3 +271,11 @@ def test_arguments_of_any_name() -> None:
 def test_the_table_has_a_line_for_each_key() -> None:
     """Every key is described in one line, and the schema has it."""
     assert all(key.description.endswith(".") and "\n" not in key.description for key in TABLE)
+
+
+@pytest.mark.parametrize("letter", ["\N{GRINNING FACE}", "\\ud83d", "\N{EURO SIGN}", "\0"])
+def test_json_escapes_any_letter(letter: str) -> None:
+    """As `json.dumps` writes it, in a variable and in a file."""
+    text = json.dumps({"a": letter})
+    assert interpret(text, HERE) == {"a": letter}
+    assert parse(text, "spec.json", Source.FILE).plain() == {"a": letter}
