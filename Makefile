@@ -4,7 +4,7 @@
 #   make figures     the page of figures, measured anew for the backends of this machine
 #   make dist        the sdist and the wheel, in dist/
 #   make pictures    the pictures of README and docs, from what the commands print
-#   make check       lint, types, imports, docs and the suite on the oldest supported dask
+#   make check       lint, types, imports, docs and the suite on the oldest of what we need
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -12,7 +12,8 @@ FLOOR_VENV := .venv-floor
 CONSUMERS_VENV := .venv-consumers
 SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BIN := $(VENV)/$(SCRIPTS)
-FLOOR := $(shell sed -n 's/.*"dask>=\([0-9.]*\)".*/\1/p' pyproject.toml)
+# The oldest that are supported: "dask>=2025.7.0" is dask==2025.7.0.
+FLOORS := $(shell sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)".*/\1==\2/p' pyproject.toml)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 # $(1) the folder of scripts, $(2) what else. Python 3.11 to 3.13 bring a pip that knows no --group.
 INSTALL = $(1)/python $(PIP_INSTALL) 'pip>=25.1' && $(1)/python $(PIP_INSTALL) -e . $(2)
@@ -35,11 +36,11 @@ $(BACKENDS): test-%: $(VENV)/.test
 test-consumers: $(CONSUMERS_VENV)/.test
 	$(CONSUMERS_VENV)/$(SCRIPTS)/python -m pytest tests/consumers $(PYTEST_ARGS)
 
-# What these look at does not depend on the version of dask.
-APART_FROM_DASK := backends consumers faults cli/test_completion.py hosts/test_record.py \
+# What these look at does not depend on the versions of what we need.
+APART_FROM_FLOORS := backends consumers faults \
 	test_packaging.py test_platform.py test_schedulers.py
-test-floor: $(FLOOR_VENV)/.test-$(FLOOR)
-	$(FLOOR_VENV)/$(SCRIPTS)/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_DASK)) \
+test-floor: $(FLOOR_VENV)/.test
+	$(FLOOR_VENV)/$(SCRIPTS)/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_FLOORS)) \
 		--ignore-glob='*notebook*' $(PYTEST_ARGS)
 
 # What needs no service and no hours, on another Python: make test-python PY=3.13
@@ -112,6 +113,6 @@ $(PY_VENV)/.test: pyproject.toml | $(PY_VENV)/pyvenv.cfg
 	$(call INSTALL,$(PY_VENV)/$(SCRIPTS),--group test)
 	touch $@
 
-$(FLOOR_VENV)/.test-$(FLOOR): pyproject.toml | $(FLOOR_VENV)/pyvenv.cfg
-	$(call INSTALL,$(FLOOR_VENV)/$(SCRIPTS),--group test dask==$(FLOOR) distributed==$(FLOOR))
+$(FLOOR_VENV)/.test: pyproject.toml | $(FLOOR_VENV)/pyvenv.cfg
+	$(call INSTALL,$(FLOOR_VENV)/$(SCRIPTS),--group test $(FLOORS))
 	touch $@

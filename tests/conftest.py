@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import inspect
 import os
 import re
 import shutil
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import dask.config
 import pytest
+from click.testing import CliRunner, Result
 
+from dask_ctl.cli import cluster
 from dask_ctl.spec import config
 from dask_ctl.spec.defaults import Snapshot
 
@@ -78,6 +81,13 @@ def require_package(module: str, distribution: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError:
         unavailable(f"{module} is not installed", f"pip install {distribution}")
+
+
+def dask_cluster(*arguments: str) -> Result:
+    """What ``dask cluster`` does and says in this process, its two streams apart."""
+    # click 8.2 does so by itself.
+    mixes = "mix_stderr" in inspect.signature(CliRunner).parameters
+    return CliRunner(**({"mix_stderr": False} if mixes else {})).invoke(cluster, arguments)
 
 
 @pytest.fixture(scope="session")

@@ -12,18 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 
 from dask_ctl import resolve_spec
-from dask_ctl.cli import cluster
-from tests.conftest import ROOT
+from tests.conftest import ROOT, dask_cluster
 
 SPEC = "version: 1\nmodule: dask.distributed\nclass: LocalCluster\nkwargs:\n  n_workers: 2\n"
-
-
-def run(*args: str) -> Result:
-    """Run `dask cluster` in this process."""
-    return CliRunner().invoke(cluster, args)
 
 
 @pytest.fixture
@@ -48,7 +41,7 @@ def test_dask_knows_the_command(python: Callable[..., Any]) -> None:
 def test_show(monkeypatch: pytest.MonkeyPatch) -> None:
     """The spec is valid YAML, with the origin of every leaf beside it."""
     monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__N_WORKERS", "40")
-    shown = run("spec", "show", "--set", "kwargs.name=mine")
+    shown = dask_cluster("spec", "show", "--set", "kwargs.name=mine")
     assert shown.stdout == (
         "version: 1                # file: dask-cluster.yaml:1\n"
         "module: dask.distributed  # file: dask-cluster.yaml:2\n"
@@ -65,7 +58,7 @@ def test_python_shows_the_same(project: Path) -> None:
     """A resolved spec prints as `spec show` does, and is a table in a notebook."""
     (project / "dask-cluster.yaml").write_text(SPEC + "  name: <b>\n  password: t0p\n")
     resolved = resolve_spec()
-    assert f"{resolved}\n" == run("spec", "show").stdout
+    assert f"{resolved}\n" == dask_cluster("spec", "show").stdout
     table = resolved._repr_html_()
     assert ">file: dask-cluster.yaml:5</pre></td>" in table
     assert "&lt;b&gt;" in table
@@ -76,7 +69,7 @@ def test_python_shows_the_same(project: Path) -> None:
 def test_show_json(monkeypatch: pytest.MonkeyPatch) -> None:
     """The JSON has the shape that machines rely on."""
     monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__N_WORKERS", "40")
-    shown = json.loads(run("spec", "show", "--output", "json").stdout)
+    shown = json.loads(dask_cluster("spec", "show", "--output", "json").stdout)
     assert shown["spec"] == {
         "version": 1,
         "module": "dask.distributed",
@@ -100,7 +93,7 @@ def test_show_says_what_was_overridden(project: Path, monkeypatch: pytest.Monkey
     """A variable that puts the project's file aside is warned of, and the file is named."""
     (project / "other.yaml").write_text(SPEC)
     monkeypatch.setenv("DASK_CTL__CLUSTER_SPEC", "other.yaml")
-    shown = run("spec", "show")
+    shown = dask_cluster("spec", "show")
     assert "class: LocalCluster       # file: other.yaml:3 (named by DASK_CTL__CLUSTER_SPEC)" in (
         shown.stdout
     )
@@ -118,35 +111,35 @@ def test_secrets_are_masked(project: Path) -> None:
         "  client_keys: {a: t0p}\n  secret: ${env:SECRET}\n"
     )
     for output in ("yaml", "json"):
-        shown = run("spec", "show", "--output", output).stdout
+        shown = dask_cluster("spec", "show", "--output", output).stdout
         assert "t0p" not in shown
         assert "${env:PW}" in shown
         assert "${env:SECRET}" in shown
         assert "me" in shown
-        assert "t0p" in run("spec", "show", "--output", output, "--show-secrets").stdout
+        assert "t0p" in dask_cluster("spec", "show", "--output", output, "--show-secrets").stdout
 
 
 @pytest.mark.usefixtures("project")
 def test_exit_codes() -> None:
     """Each kind of failure has its exit code and one line without a traceback."""
-    assert run("spec", "show", "nope").exit_code == 3
-    assert run("spec", "show", "--set", "nonsense").exit_code == 2
-    assert run("spec", "show", "a", "-f", "b").exit_code == 2
-    assert run("spec", "show", "--set", "kwarg.n=1").exit_code == 4
-    assert run("spec", "check", "--set", "kwargs.n_worker=1").exit_code == 4
-    assert run("spec", "check").exit_code == 0
-    assert run("spec", "show", "-f", "dask-cluster.yaml").exit_code == 0
-    failed = run("spec", "show", "nope")
+    assert dask_cluster("spec", "show", "nope").exit_code == 3
+    assert dask_cluster("spec", "show", "--set", "nonsense").exit_code == 2
+    assert dask_cluster("spec", "show", "a", "-f", "b").exit_code == 2
+    assert dask_cluster("spec", "show", "--set", "kwarg.n=1").exit_code == 4
+    assert dask_cluster("spec", "check", "--set", "kwargs.n_worker=1").exit_code == 4
+    assert dask_cluster("spec", "check").exit_code == 0
+    assert dask_cluster("spec", "show", "-f", "dask-cluster.yaml").exit_code == 0
+    failed = dask_cluster("spec", "show", "nope")
     assert failed.stdout == ""
     assert failed.stderr.startswith("Error: SPEC: a spec named 'nope' does not exist")
     assert failed.stderr.count("\n") == 1
-    assert run("--debug", "spec", "show", "nope").exception is not None
+    assert dask_cluster("--debug", "spec", "show", "nope").exception is not None
 
 
 def test_check_json(project: Path) -> None:
     """Diagnostics have severity, summary, detail and range."""
     (project / "dask-cluster.yaml").write_text(SPEC + "  n_worker: 1\n")
-    checked = run("spec", "check", "--output", "json")
+    checked = dask_cluster("spec", "check", "--output", "json")
     assert json.loads(checked.stdout) == {
         "valid": False,
         "diagnostics": [
@@ -169,7 +162,7 @@ def test_list(project: Path) -> None:
     (user / "dask" / "x.yaml").write_text(
         "ctl:\n  cluster-specs:\n    lab: {module: m, class: C}\n    bad: {modul: m}\n"
     )
-    listed = json.loads(run("spec", "list", "--output", "json").stdout)
+    listed = json.loads(dask_cluster("spec", "list", "--output", "json").stdout)
     shown = {e["name"]: (e["backend"], e["source"], e["in_force"]) for e in listed["specs"]}
     assert shown == {
         "lab": ("m.C", "config", False),
@@ -180,22 +173,22 @@ def test_list(project: Path) -> None:
     places = {place["path"]: place["exists"] for place in listed["places"]}
     assert places[str(user / "dask")] is True
     assert places[str(user / "dask-ctl")] is False
-    text = run("spec", "list").stdout
+    text = dask_cluster("spec", "list").stdout
     assert "*  dask-cluster.yaml" in text
     assert f"{user / 'dask-ctl'} (does not exist)" in text
 
 
 def test_init(project: Path) -> None:
     """A new spec is written, never over another without being told so."""
-    assert run("spec", "init", "local", "-o", "new.yaml").exit_code == 0
-    assert run("spec", "check", "new.yaml").exit_code == 0
+    assert dask_cluster("spec", "init", "local", "-o", "new.yaml").exit_code == 0
+    assert dask_cluster("spec", "check", "new.yaml").exit_code == 0
     (project / "new.yaml").write_text("mine")
-    refused = run("spec", "init", "local", "-o", "new.yaml")
+    refused = dask_cluster("spec", "init", "local", "-o", "new.yaml")
     assert refused.exit_code == 2
     assert "--force overwrites it" in refused.stderr
     assert (project / "new.yaml").read_text() == "mine"
-    assert run("spec", "init", "local", "-o", "new.yaml", "--force").exit_code == 0
-    assert "did you mean 'slurm'?" in run("spec", "init", "slrm").stderr
+    assert dask_cluster("spec", "init", "local", "-o", "new.yaml", "--force").exit_code == 0
+    assert "did you mean 'slurm'?" in dask_cluster("spec", "init", "slrm").stderr
 
 
 def test_tables_are_whole_in_a_pipe(project: Path) -> None:

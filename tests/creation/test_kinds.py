@@ -10,6 +10,7 @@ import pytest
 from dask_ctl import check_spec, create_cluster, plan_spec
 from dask_ctl.creation.kinds import Kinds
 from dask_ctl.exceptions import DaskCtlWarning, InvalidSpecError
+from tests.conftest import require_package
 
 LOCAL = {"module": "dask.distributed", "class": "LocalCluster"}
 SSH = {"module": "dask.distributed", "class": "SSHCluster"}
@@ -24,6 +25,7 @@ GATEWAY = {"module": "dask_gateway", "class": "GatewayCluster", "scale": 1}
 RUNNER = {"module": "dask_ctl.mpi", "class": "MPIRunner"}
 OWN = {"module": __name__, "class": "own"}
 HOSTS = ["a", "b"]
+PACKAGES = "dask-ctl[aws,coiled,gateway,kubernetes]"
 
 
 def own(
@@ -44,6 +46,7 @@ def own(
 
 def found(spec: dict[str, Any], kwargs: dict[str, Any]) -> list[tuple[str | None, str]]:
     """The keys and severities of what a check finds, but for what it says it has not checked."""
+    require_package(spec["module"], PACKAGES)
     needed = {SLURM["class"]: JOBS, CONDOR["class"]: {**JOBS, "disk": "1GB"}}
     given = {**needed.get(spec["class"], {}), **kwargs}
     problems = check_spec({**spec, "kwargs": given})
@@ -179,6 +182,7 @@ def test_what_was_not_looked_at_is_said() -> None:
         (GATEWAY, {"flavour": "big"}, "flavour"),
     ]  # fmt: skip
     for spec, kwargs, name in cases:
+        require_package(spec["module"], PACKAGES)
         (note,) = check_spec({**spec, "kwargs": kwargs})
         assert (note.key, note.severity) == (f"kwargs.{name}", "note")
         assert note.summary.startswith("not checked: ")

@@ -9,11 +9,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from dask_ctl import create_cluster, resolve_spec
-from dask_ctl.cli import cluster
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlError, InvalidSpecError
+from tests.conftest import dask_cluster
 from tests.spec.bad_specs import BAD_SPECS, GOOD, BadSpec
 
 
@@ -44,13 +43,13 @@ def test_show_and_check_agree(isolated: Path, bad: BadSpec) -> None:
     """`spec show` and `spec check` say the very line that `create_cluster` says."""
     write(isolated / "bad.yaml", bad.text)
     message = bad.message.replace("FILE", "bad.yaml")
-    shown = CliRunner().invoke(cluster, ["spec", "show", "bad.yaml"])
+    shown = dask_cluster("spec", "show", "bad.yaml")
     if bad.seen == "read":
         assert shown.stderr == f"Error: {message}\n"
         assert shown.exit_code == bad.code
     else:
         assert shown.exit_code == 0
-    checked = CliRunner().invoke(cluster, ["spec", "check", "bad.yaml"])
+    checked = dask_cluster("spec", "check", "bad.yaml")
     assert f"error: {message}" in checked.stdout.splitlines()
     assert checked.exit_code == 4
 

@@ -10,11 +10,10 @@ from typing import Any
 
 import dask.config
 import pytest
-from click.testing import CliRunner
 
 from dask_ctl import list_specs, resolve_spec
-from dask_ctl.cli import cluster
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlWarning, InvalidSpecError
+from tests.conftest import dask_cluster
 from tests.spec.test_resolve import write
 
 NODE = platform.node()
@@ -115,9 +114,9 @@ def test_one_file_for_every_place(place: Path, monkeypatch: pytest.MonkeyPatch) 
     assert list(resolved.shadowed()) == []
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     assert resolve_spec().spec.class_ == "Pod"
-    shown = CliRunner().invoke(cluster, ["spec", "show"]).stdout
+    shown = dask_cluster("spec", "show").stdout
     assert "# chosen: KUBERNETES_SERVICE_HOST is set\n" in shown
-    shown = CliRunner().invoke(cluster, ["spec", "show", "-o", "json"]).stdout
+    shown = dask_cluster("spec", "show", "-o", "json").stdout
     assert json.loads(shown)["chosen"] == "KUBERNETES_SERVICE_HOST is set"
 
 
