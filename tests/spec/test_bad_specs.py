@@ -9,9 +9,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dask_ctl import create_cluster, resolve_spec
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlError, InvalidSpecError
+from dask_ctl.spec import document
 from tests.conftest import dask_cluster
 from tests.spec.bad_specs import BAD_SPECS, GOOD, BadSpec
 
@@ -52,6 +54,17 @@ def test_show_and_check_agree(isolated: Path, bad: BadSpec) -> None:
     checked = dask_cluster("spec", "check", "bad.yaml")
     assert f"error: {message}" in checked.stdout.splitlines()
     assert checked.exit_code == 4
+
+
+@pytest.mark.parametrize("bad", BAD_SPECS, ids=lambda bad: bad.name)
+def test_without_libyaml(isolated: Path, monkeypatch: pytest.MonkeyPatch, bad: BadSpec) -> None:
+    """PyYAML's own parser finds the same in the same place, and says it in its own words."""
+    monkeypatch.setattr(document, "SafeLoader", yaml.SafeLoader)
+    write(isolated / "bad.yaml", bad.text)
+    with pytest.raises(DaskCtlError) as caught:
+        create_cluster("bad.yaml", local_fallback=True)
+    same, parsed, _ = bad.message.replace("FILE", "bad.yaml").partition("not valid YAML: ")
+    assert str(caught.value).startswith(same + parsed)
 
 
 def test_good_in_odd_dress(isolated: Path) -> None:
