@@ -38,6 +38,7 @@ VERBS = {
     "list_specs()": "list[dask_ctl.spec.catalogue.Entry]",
     "spec_inherited(resolve_spec())": "list[dask_ctl.spec.sections.Inherited]",
     "spec_template('slurm')": "str",
+    "use_spec('a')": "pathlib.Path | None",
     "discover_cluster_names()": "typing.AsyncIterator[tuple[str, Any]]",
     "discover_clusters()": f"typing.AsyncIterator[{CLUSTER}]",
     "list_discovery_methods()": "dict[str, dict[str, Any]]",

@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
 from dask_ctl import _private
@@ -47,7 +46,7 @@ def is_configured() -> bool:
     """Whether something says where Kubernetes is, as kr8s looks for it."""
     if os.environ.get("KUBECONFIG"):
         return True
-    return any(Path(path).expanduser().exists() for path in _CREDENTIALS)
+    return any(os.path.exists(os.path.expanduser(path)) for path in _CREDENTIALS)
 
 
 async def connected() -> Any:

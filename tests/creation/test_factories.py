@@ -14,6 +14,7 @@ import pytest
 from dask_ctl import check_spec, create_cluster
 from dask_ctl.exceptions import InvalidSpecError
 from tests.backends.scripts import Scripts, ok
+from tests.conftest import require_package
 
 SITE = """
     from distributed import LocalCluster
@@ -107,6 +108,8 @@ def test_a_factory_of_a_package_that_needs_dask(name: str, kwargs: dict[str, Any
     ids=".".join,
 )
 def test_anything_else_is_not_called(spec: tuple[str, str]) -> None:
+    if spec[0] == "coiled":
+        require_package("coiled", "dask-ctl[coiled]")
     (problem,) = check_spec({"module": spec[0], "class": spec[1]})
     assert problem.severity == "error"
     assert "is not a cluster class, nor a function" in str(problem)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dask_ctl import check_spec
+from tests.conftest import require_package
 
 OPERATOR = "write 'module: dask_kubernetes.operator' and 'class: KubeCluster'"
 LOCAL = "write 'module: dask.distributed' and 'class: LocalCluster'"
@@ -35,6 +36,8 @@ LOCAL = "write 'module: dask.distributed' and 'class: LocalCluster'"
     ],
 )  # fmt: skip
 def test_what_was_meant_is_said(module: str, name: str, remedy: str) -> None:
+    if module.startswith(("dask_kubernetes", "dask_cloudprovider")):
+        require_package(module.partition(".")[0], "dask-ctl[aws,kubernetes]")
     (problem,) = check_spec({"module": module, "class": name})
     assert str(problem.remedy).endswith(remedy)
 
