@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
 from dask_ctl import check_spec, delete_cluster, resolve_spec
+from dask_ctl.cli import cluster
 from dask_ctl.exceptions import DaskCtlWarning
 from dask_ctl.hosts import store as records
 from dask_ctl.lifecycle import spec_templates
@@ -341,6 +343,22 @@ def test_the_pictures_show_what_is_printed(python: Python, tmp_path: Path) -> No
     for path in folder.iterdir():
         assert text(path) == text(DOCS / "_static" / path.name)
     assert len(list(folder.iterdir())) == 2
+
+
+def commands(command: click.Command, name: str = "") -> Iterator[str]:
+    if not isinstance(command, click.Group):
+        yield name
+        return
+    for each, found in command.commands.items():
+        if not found.hidden:
+            yield from commands(found, each)
+
+
+def test_the_table_names_every_command() -> None:
+    page = (DOCS / "commands.md").read_text()
+    table = "".join(re.findall(r"^\|.*`.*$", page, re.MULTILINE))
+    named = re.findall(r"[a-z]+", " ".join(re.findall(r"`(.*?)`", table)))
+    assert set(commands(cluster)) <= set(named)
 
 
 def test_the_page_names_all_backends() -> None:
