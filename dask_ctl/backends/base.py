@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Final, Literal
 
 from dask_ctl import _private
-from dask_ctl.backends import plans, signature
+from dask_ctl.backends import logs, plans, signature
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import BackendError, Problem
@@ -325,7 +325,7 @@ class Backend:
             raise BackendError(f"{self.name} gives no logs", remedy="ask its service for them")
         cluster = self.connect(name, arguments, asynchronous=False)
         try:
-            yield from cluster.get_logs().items()
+            yield from logs.of_cluster(cluster)
         finally:
             cluster.close()
 

@@ -192,11 +192,14 @@ def snippet(*, name: str) -> None:
 @click.command()
 @_only
 @click.option("-f", "--follow", is_flag=True, help="Go on until the cluster ends, or Ctrl-C.")
-def logs(*, name: str, follow: bool) -> None:
+@click.option(
+    "--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines of each part."
+)
+def logs(*, name: str, follow: bool, tail: int | None) -> None:
     """Print what the cluster NAME has logged."""
     from dask_ctl import lifecycle
 
-    for text in lifecycle.get_logs(name, follow=follow):
+    for text in lifecycle.get_logs(name, follow=follow, tail=tail):
         click.echo(text, nl=False)
 
 

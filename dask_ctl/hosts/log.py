@@ -52,8 +52,19 @@ def kept_of(log: Path) -> Path:
     return log.parent.parent / "ended" / log.name
 
 
-def texts(log: Path, ended: Callable[[], bool] | None) -> Iterator[str]:
+def texts(
+    log: Path, ended: Callable[[], bool] | None = None, tail: int | None = None
+) -> Iterator[str]:
     """What is in a log, piece by piece, and what comes until `ended` says so, if it is given.
+
+    Parameters
+    ----------
+    log : Path
+        The log.
+    ended : callable, optional
+        Whether no more will come.
+    tail : int, optional
+        How many lines to begin with, the last; by default all.
 
     Raises
     ------
@@ -68,6 +79,9 @@ def texts(log: Path, ended: Callable[[], bool] | None) -> Iterator[str]:
         ) from None
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with file:
+        if tail is not None:
+            lines = file.readlines()
+            file.seek(-sum(map(len, lines[len(lines) - min(tail, len(lines)) :])), os.SEEK_END)
         while True:
             last = ended is None or ended()
             if os.fstat(file.fileno()).st_size < file.tell():  # it was shortened

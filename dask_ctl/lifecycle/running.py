@@ -181,7 +181,7 @@ def wait_for_workers(
     return now_or_later(waiting, asynchronous)
 
 
-def get_logs(name: str, *, follow: bool = False) -> Iterator[str]:
+def get_logs(name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
     """Give what a cluster has logged, piece by piece.
 
     Where its scheduler has ended, by itself or after its ``idle_timeout``, that is kept for a
@@ -193,6 +193,8 @@ def get_logs(name: str, *, follow: bool = False) -> Iterator[str]:
         As of `get_cluster`.
     follow : bool
         Whether to go on until the cluster ends.
+    tail : int, optional
+        How many lines, the last, to give of each part of the cluster; by default all.
 
     Raises
     ------
@@ -204,7 +206,7 @@ def get_logs(name: str, *, follow: bool = False) -> Iterator[str]:
     from dask_ctl.exceptions import DaskCtlWarning
     from dask_ctl.management import verbs
 
-    texts, ended = verbs.logs(name, follow=follow)
+    texts, ended = verbs.logs(name, follow=follow, tail=tail)
     if ended is not None:
         warnings.warn(str(ended), DaskCtlWarning, stacklevel=2)
     yield from texts

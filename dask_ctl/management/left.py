@@ -182,13 +182,13 @@ class Left(Live):
         if self.record is not None:
             records.remove(self.name)
 
-    def logs(self, *, follow: bool) -> Iterator[str]:
+    def logs(self, *, follow: bool, tail: int | None) -> Iterator[str]:
         """By its class."""
         if follow:
             self.refuse_to_follow()
         with self._explained("give the logs of"):
             for part, text in self.room.logs(self.sighting.name, self._arguments):
-                yield part_of_log(part, text)
+                yield part_of_log(part, text, tail)
 
     def snippet(self) -> str:
         """By its class."""

@@ -172,8 +172,8 @@ class Live(ABC):
         """End it, and wait until nothing is left of it."""
 
     @abstractmethod
-    def logs(self, *, follow: bool) -> Iterator[str]:
-        """What it has logged, piece by piece."""
+    def logs(self, *, follow: bool, tail: int | None) -> Iterator[str]:
+        """What it has logged, piece by piece; of each part only the last `tail` lines."""
 
     @abstractmethod
     def snippet(self) -> str:
@@ -195,6 +195,8 @@ class Live(ABC):
         )
 
 
-def part_of_log(part: object, text: object) -> str:
-    """What one part of a cluster has logged, under its name."""
-    return f"== {part}\n{str(text).rstrip()}\n"
+def part_of_log(part: object, text: object, tail: int | None) -> str:
+    """What one part of a cluster has logged, or its last lines, under its name."""
+    lines = str(text).rstrip().splitlines()
+    kept = lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]
+    return "".join(f"{line}\n" for line in (f"== {part}", *kept))

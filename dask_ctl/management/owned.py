@@ -201,9 +201,9 @@ class Owned(Live):
 
     # -- what it says ----------------------------------------------------------------------------
 
-    def logs(self, *, follow: bool) -> Iterator[str]:
+    def logs(self, *, follow: bool, tail: int | None) -> Iterator[str]:
         """What its owner has logged."""
-        return log.texts(self.record.log, self._has_ended if follow else None)
+        return log.texts(self.record.log, self._has_ended if follow else None, tail)
 
     def _has_ended(self) -> bool:
         return not records.exists(self.name) or self.record.life == "dead"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from dask_ctl.backends import listening
+from dask_ctl.backends import listening, logs
 from dask_ctl.exceptions import BackendError
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import ClusterInfo, of_scheduler, started
@@ -92,13 +92,13 @@ class Seen(Live):
             remedy="end the process that started it",
         )
 
-    def logs(self, *, follow: bool) -> Iterator[str]:
+    def logs(self, *, follow: bool, tail: int | None) -> Iterator[str]:
         """What its scheduler and its workers remember of their logs."""
         if follow:
             self.refuse_to_follow()
         with self.connect(asynchronous=False) as cluster:
-            for part, text in cluster.get_logs().items():
-                yield part_of_log(part, text)
+            for part, text in logs.of_cluster(cluster):
+                yield part_of_log(part, text, tail)
 
     def snippet(self) -> str:
         """By its address."""

@@ -154,15 +154,15 @@ async def describe(name: str) -> dict[str, Any]:
     }
 
 
-def logs(name: str, *, follow: bool) -> tuple[Iterator[str], Problem | None]:
+def logs(name: str, *, follow: bool, tail: int | None) -> tuple[Iterator[str], Problem | None]:
     """What a cluster has logged, and that it has ended, if it has."""
     try:
-        return _async.run(find(name)).logs(follow=follow), None
+        return _async.run(find(name)).logs(follow=follow, tail=tail), None
     except (NoSuchClusterError, DiscoveryError):
         if (kept := records.kept_log(name)) is None:
             raise
     ended = f"cluster {name!r} has ended by itself; its log is kept for {log.KEPT_DAYS} days"
-    return log.texts(kept, None), Problem(ended, severity="warning")
+    return log.texts(kept, None, tail), Problem(ended, severity="warning")
 
 
 def _deadline(timeout: float | None) -> float | None:

@@ -8,6 +8,7 @@ import pytest
 
 from dask_ctl.hosts import log
 from dask_ctl.hosts import store as records
+from dask_ctl.management.live import part_of_log
 from tests.backends.scripts import DASK_CLUSTER, Scripts, ok, wait_until
 
 
@@ -58,6 +59,20 @@ def test_the_log_of_a_host_is_bounded(shell: Scripts) -> None:
         writer.writelines(f"line {number} of {'x' * 1000}\n" for number in range(11_000))
     wait_until(lambda: path.stat().st_size <= log.MAX_BYTES, "it is shortened")
     assert ok(shell.dask_cluster("logs", "a")).splitlines()[-1].startswith("line 10999 of x")
-    following = shell.start(*DASK_CLUSTER, "logs", "a", "--follow")
+    assert len(ok(shell.dask_cluster("logs", "a", "--tail", "2")).splitlines()) == 2
+    following = shell.start(*DASK_CLUSTER, "logs", "a", "--follow", "--tail", "1")
+    assert following.stdout is not None
+    assert following.stdout.readline().startswith("line 10999 of x")
     ok(shell.dask_cluster("delete", "a"))
-    assert "closing cluster a" in following.communicate(timeout=60)[0]
+    followed = following.communicate(timeout=60)[0]
+    assert "closing cluster a" in followed
+    assert "line 10998" not in followed
+
+
+@pytest.mark.parametrize(("tail", "kept"), [(0, ""), (1, "c"), (2, "b\nc"), (9, "ä\nb\nc")])
+def test_the_last_lines(tmp_path: Path, tail: int, kept: str) -> None:
+    """As many as are asked for, if there are as many; the last may have no end yet."""
+    path = tmp_path / "a.log"
+    path.write_text("ä\nb\nc")
+    assert "".join(log.texts(path, tail=tail)) == kept
+    assert part_of_log("Scheduler", "ä\nb\nc", tail) == f"== Scheduler\n{kept}".rstrip() + "\n"
