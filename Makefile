@@ -17,7 +17,8 @@ FLOORS := $(shell sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)".*/\1==\2/p' p
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 # $(1) the folder of scripts, $(2) what else. Python 3.11 to 3.13 bring a pip that knows no --group.
 INSTALL = $(1)/python $(PIP_INSTALL) 'pip>=25.1' && $(1)/python $(PIP_INSTALL) -e . $(2)
-PYTEST_ARGS ?=
+# Windows has no signal for a timeout.
+PYTEST_ARGS ?= $(if $(filter Windows_NT,$(OS)),--timeout-method=thread)
 BACKENDS := $(addprefix test-,$(notdir $(patsubst %/,%,$(wildcard tests/backends/*/))))
 
 .PHONY: demo test $(BACKENDS) test-consumers test-floor test-python lint types imports docs dist pictures benchmarks trials figures check clean

@@ -19,7 +19,7 @@ import pytest
 from distributed import Client, LocalCluster
 from distributed.deploy.spec import SpecCluster
 
-from dask_ctl import create_cluster
+from dask_ctl import _platform, create_cluster
 from dask_ctl.exceptions import InvalidSpecError
 from tests.backends.scripts import wait_until
 from tests.conftest import ROOT, require_package
@@ -530,7 +530,8 @@ def test_notebook(isolated: Path) -> None:
     assert "text/html" in notebook.cells[2].outputs[0]["data"] or notebook.cells[2].outputs
 
 
-@pytest.mark.parametrize("signalnum", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.skipif("not hasattr(__import__('os'), 'fork')")
+@pytest.mark.parametrize("signalnum", _platform.ending_signals())
 def test_a_signal_closes_the_clusters_of_a_script(isolated: Path, signalnum: int) -> None:
     """What ends a script closes its cluster first, and still is what ends it."""
     (isolated / "dask-cluster.yaml").write_text(PROCESSES)

@@ -15,6 +15,7 @@ from dask_ctl.hosts import store
 from tests.backends.scripts import ANSWER, SCRIPT, SPEC, USE, Scripts, listed, ok, refused
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it takes away what Linux has")
 FOLDER = ROOT / "tests" / "windows"
 
 
