@@ -29,6 +29,7 @@ class Coiled(Backend):
     inherits_config = True  # by its argument send_dask_config
     options_of_servers = True
     accepted: ClassVar[Mapping[str, tuple[type, ...]]] = {
+        **Backend.accepted,
         "worker_vm_types": (str,),
         "scheduler_vm_types": (str,),
     }

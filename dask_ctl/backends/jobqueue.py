@@ -38,6 +38,10 @@ class JobQueue(Backend):
     read_by_shell = True
     options_of_servers = True
     counted = ("n_workers", "cores", "processes", "job_cpu")
+    accepted: ClassVar[Mapping[str, tuple[type, ...]]] = {
+        **Backend.accepted,
+        "worker_command": (str,),
+    }
 
     @property
     def _system(self) -> batch_systems.BatchSystem | None:

@@ -6,12 +6,13 @@ import json
 import os
 import re
 import stat
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import ComposerError
 
 from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError
 from dask_ctl.spec.located import (
@@ -166,7 +167,9 @@ class _Parser:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             column = f" (column {mark.column + 1})" if mark else ""
-            raise self._error(mark, f"not valid YAML: {error.problem}{column}") from None
+            problem = f"not valid YAML: {error.problem}{column}"
+            path = _path_of_alias(text, mark) if isinstance(error, ComposerError) else ()
+            raise self._error(mark, problem, path=path) from None
         except yaml.YAMLError as error:
             line = " ".join(str(error).splitlines()[:1])
             raise self._error(None, f"not valid YAML: {line}") from None
@@ -190,23 +193,14 @@ class _Parser:
 
     def _check_depth(self, text: str) -> None:
         # The composer recurses, in C with libyaml, so a deep document must not reach it.
-        levels: list[_Level] = []
-        for event in yaml.parse(text, Loader=SafeLoader):
-            if isinstance(event, yaml.CollectionEndEvent):
-                levels.pop()
-            elif isinstance(event, yaml.NodeEvent):
-                if levels:
-                    levels[-1].next(getattr(event, "value", None))
-                if not isinstance(event, yaml.CollectionStartEvent):
-                    continue
-                if len(levels) == MAX_DEPTH:
-                    raise self._error(
-                        event.start_mark,
-                        f"nested more than {MAX_DEPTH} levels deep",
-                        "a spec is flat; is it the right file?",
-                        tuple(level.at for level in levels[:3]),
-                    )
-                levels.append(_Level(isinstance(event, yaml.MappingStartEvent)))
+        for event, path in _nodes(text):
+            if isinstance(event, yaml.CollectionStartEvent) and len(path) == MAX_DEPTH:
+                raise self._error(
+                    event.start_mark,
+                    f"nested more than {MAX_DEPTH} levels deep",
+                    "a spec is flat; is it the right file?",
+                    path[:3],
+                )
 
     def _origin(self, mark: Any) -> Origin:
         return Origin(self.source, self.place, mark.line + 1 if mark else None, self.via)
@@ -297,6 +291,31 @@ class _Parser:
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             problem = f"not a valid value: {error}"
             raise self._error(node.start_mark, problem, path=path) from None
+
+
+def _nodes(text: str) -> Iterator[tuple[yaml.NodeEvent, KeyPath]]:
+    """The nodes of a document as they come, and where each stands."""
+    levels: list[_Level] = []
+    for event in yaml.parse(text, Loader=SafeLoader):
+        if isinstance(event, yaml.CollectionEndEvent):
+            levels.pop()
+        elif isinstance(event, yaml.NodeEvent):
+            if levels:
+                levels[-1].next(getattr(event, "value", None))
+            yield event, tuple(level.at for level in levels)
+            if isinstance(event, yaml.CollectionStartEvent):
+                levels.append(_Level(isinstance(event, yaml.MappingStartEvent)))
+
+
+def _path_of_alias(text: str, mark: Any) -> KeyPath:
+    """Where the alias at a mark stands, for there is no node of what it names."""
+    with suppress(yaml.YAMLError):  # of what follows
+        for event, path in _nodes(text):
+            start: Any = event.start_mark
+            alias = isinstance(event, yaml.AliasEvent)
+            if alias and (start.line, start.column) == (mark.line, mark.column):
+                return path
+    return ()
 
 
 def _may_be_deep(text: str) -> bool:

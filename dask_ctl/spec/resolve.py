@@ -169,6 +169,8 @@ class _Cascade:
 
     def _of_project(self) -> Located | None:
         for found in self.configuration.at("project-specs"):
+            if found.value is None:
+                return None
             if not isinstance(found.value, dict):
                 raise no_mapping(found, "ctl.project-specs", "write FOLDER: NAME")
             for folder in (self.places.cwd, *self.places.cwd.parents) if found.value else ():

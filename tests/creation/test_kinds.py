@@ -5,9 +5,12 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import dask
 import pytest
 
 from dask_ctl import check_spec, create_cluster, plan_spec
+from dask_ctl.backends import room_of
+from dask_ctl.creation.arguments import mistakes
 from dask_ctl.creation.kinds import Kinds
 from dask_ctl.exceptions import DaskCtlWarning, InvalidSpecError
 from tests.conftest import require_package
@@ -141,6 +144,7 @@ def test_what_may_go_well_is_a_warning(spec: dict[str, Any], kwargs: dict[str, A
         (SLURM, {"account": 12345, "death_timeout": "60s", "silence_logs": False}),
         (SLURM, {"scheduler_options": {"interface": "lo", "dashboard_address": ":0"}}),
         (SLURM, {"walltime": "00:30:00", "job_extra_directives": ["--exclusive"]}),
+        (SLURM, {"worker_command": "dask_cuda.cli", "python": "python3", "name": 5}),
         (CONDOR, {"job_extra_directives": {"+Group": "x"}}),
         (KUBE, {"env": {"A": "b"}, "worker_command": "dask worker"}),
         (KUBE, {"resources": {"requests": {"cpu": 1}}}),
@@ -152,6 +156,16 @@ def test_what_may_go_well_is_a_warning(spec: dict[str, Any], kwargs: dict[str, A
 )
 def test_what_an_argument_takes_is_no_alarm(spec: dict[str, Any], kwargs: dict[str, Any]) -> None:
     assert found(spec, kwargs) == []
+
+
+@pytest.mark.parametrize("system", ["SLURM", "PBS", "SGE", "LSF", "OAR", "Moab", "HTCondor"])
+def test_what_a_package_has_by_default_is_no_alarm(system: str) -> None:
+    """In its part of dask's configuration, whatever its docstring says."""
+    module = require_package("dask_jobqueue", "dask-jobqueue")
+    room = room_of(getattr(module, f"{system}Cluster"))
+    defaults = dask.config.get(f"jobqueue.{room.target.job_cls.config_name}")
+    given = {name.replace("-", "_"): value for name, value in defaults.items()}
+    assert list(mistakes(room, [], given, {})) == []
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,12 @@ BAD_SPECS = [
     BadSpec(
         "undefined alias",
         GOOD + "args: [*nothing]\n",
-        "FILE:4: not valid YAML: found undefined alias (column 8); mend the file",
+        "FILE:4: args.0: not valid YAML: found undefined alias (column 8); mend the file",
+    ),
+    BadSpec(
+        "undefined alias in a mapping",
+        GOOD + "kwargs:\n  a: {b: [1, *x]}\n",
+        "FILE:5: kwargs.a.b.1: not valid YAML: found undefined alias (column 14); mend the file",
     ),
     BadSpec(
         "impossible date",

@@ -218,3 +218,9 @@ def test_an_inline_default_is_listed(isolated: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("DASK_CTL__CLUSTER_SPEC", "other/mine.yaml")
     (entry,) = list_specs()
     assert (entry.name, entry.backend) == (str(isolated / "other" / "mine.yaml"), "mod.Mine")
+
+
+def test_null_is_no_choice_of_a_project(isolated: Path) -> None:
+    """As where code has replaced all of dask's configuration."""
+    with dask.config.set({"ctl.project-specs": None}):
+        assert resolve_spec(local_fallback=True).spec.class_ == "LocalCluster"
