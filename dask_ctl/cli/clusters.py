@@ -120,8 +120,14 @@ def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
 
 @click.command()
 @_only
-@click.option("--minimum", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--maximum", type=click.IntRange(min=1))
+@click.option(
+    "--minimum",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Never fewer workers than this.",
+)
+@click.option("--maximum", type=click.IntRange(min=1), help="Never more workers than this.")
 @click.option("--off", is_flag=True, help="Adapt no more, and keep the workers that are there.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until the minimum is there.")
 @timeout_option(300, "Wait no longer than this.")
