@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import click
@@ -30,6 +31,7 @@ def with_spec(command: Command) -> Command:
             multiple=True,
             callback=_pairs,
             metavar="KEY=VALUE",
+            shell_complete=_complete_setting,
             help="Lay a value over the spec: --set kwargs.n_workers=4",
         ),
         click.option(
@@ -136,6 +138,20 @@ def complete_spec(_: Any, __: Any, incomplete: str) -> list[Any]:
         names = []
     found = [CompletionItem(f"{before}{plus}{name}") for name in names]
     return [*found, CompletionItem(incomplete, type="file")]
+
+
+def _complete_setting(ctx: click.Context, _: Any, incomplete: str) -> list[Any]:
+    """The keys of a spec, and the arguments of the class that is meant."""
+    from dask_ctl import lifecycle
+    from dask_ctl.exceptions import DaskCtlError
+
+    names = list(lifecycle.spec_schema()["properties"])
+    if incomplete.startswith("kwargs."):
+        with suppress(DaskCtlError):
+            # click has read no further than to the option whose value is still typed.
+            given = ctx.params.get("spec") or ctx.params.get("file") or next(iter(ctx.args), None)
+            names = [f"kwargs.{name}" for name in lifecycle.list_arguments(given)]
+    return [f"{name}=" for name in names if name.startswith(incomplete)]
 
 
 def timeout_option(default: float | None, help_: str) -> Callable[[Command], Command]:

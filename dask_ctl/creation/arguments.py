@@ -20,6 +20,12 @@ def plain_arguments(tree: Located) -> tuple[list[Any], dict[str, Any]]:
     return args.plain() if args else [], kwargs.plain() if kwargs else {}
 
 
+def known_names(room: Backend) -> set[str]:
+    """The names of keyword arguments that are known to be taken."""
+    own = _signature(room)
+    return signature.names(*room.takers({})[0]) | (signature.explicit(own) if own else set())
+
+
 def misfits(room: Backend, args: list[Any], kwargs: Mapping[str, Any]) -> Iterator[Problem]:
     """Names that do not fit; keys are ``args``, ``kwargs`` and ``kwargs.NAME``.
 

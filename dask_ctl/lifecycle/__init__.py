@@ -19,14 +19,7 @@ from dask_ctl.lifecycle.configuring import (
     spec_templates,
     use_spec,
 )
-from dask_ctl.lifecycle.creating import (
-    check_spec,
-    create_cluster,
-    launch_cluster,
-    plan_spec,
-    resolve_spec,
-    run_command,
-)
+from dask_ctl.lifecycle.creating import create_cluster, launch_cluster, run_command
 from dask_ctl.lifecycle.discovering import (
     discover_cluster_names,
     discover_clusters,
@@ -35,6 +28,12 @@ from dask_ctl.lifecycle.discovering import (
     list_recorded,
     only_cluster,
     set_discovery,
+)
+from dask_ctl.lifecycle.resolving import (
+    check_spec,
+    list_arguments,
+    plan_spec,
+    resolve_spec,
 )
 from dask_ctl.lifecycle.running import (
     describe_cluster,
@@ -58,6 +57,7 @@ __all__ = [
     "get_logs",
     "get_snippet",
     "launch_cluster",
+    "list_arguments",
     "list_clusters",
     "list_discovery_methods",
     "list_recorded",

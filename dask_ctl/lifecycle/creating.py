@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
+
+from dask_ctl.lifecycle.resolving import SpecLike, resolved_from
 
 if TYPE_CHECKING:
-    from dask_ctl.exceptions import Problem
     from dask_ctl.lifecycle.cluster import Cluster
-    from dask_ctl.spec.located import Located
-    from dask_ctl.spec.resolved import ResolvedSpec
-
-SpecLike: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | ResolvedSpec | None"
 
 
 def create_cluster(
@@ -66,136 +63,10 @@ def create_cluster(
     """
     from dask_ctl.creation.call import create, say_once
 
-    resolved = _resolved(spec_path, local_fallback)
+    resolved = resolved_from(spec_path, local_fallback)
     say_once(resolved)
     cluster: Cluster = create(resolved, asynchronous=asynchronous)
     return cluster
-
-
-def resolve_spec(
-    spec_path: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    local_fallback: bool = False,
-    *,
-    settings: Iterable[str] = (),
-    asked_by: str = "create_cluster(...)",
-) -> ResolvedSpec:
-    """Find out which cluster `create_cluster` would create, without creating it.
-
-    Parameters
-    ----------
-    spec_path, local_fallback
-        As of `create_cluster`.
-    settings : iterable of str
-        ``KEY=VALUE`` each, laid over the spec: ``kwargs.n_workers=4``.
-    asked_by : str
-        What to call `spec_path` in messages.
-
-    Returns
-    -------
-    resolved : ResolvedSpec
-        The spec, and the origin of every part of it. The backend is not imported.
-
-    Raises
-    ------
-    DaskClusterConfigNotFound
-        If no spec is found.
-    InvalidSpecError
-        If the spec is wrong.
-
-    Examples
-    --------
-    >>> resolved = resolve_spec({"module": "dask.distributed", "class": "LocalCluster"})
-    >>> resolved.spec.target
-    'dask.distributed.LocalCluster'
-    >>> resolved.origins["class"].source.label
-    'argument'
-    """
-    return _resolved(spec_path, local_fallback, settings, asked_by)
-
-
-def check_spec(
-    spec_path: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    local_fallback: bool = False,
-    *,
-    settings: Iterable[str] = (),
-    asked_by: str = "create_cluster(...)",
-) -> list[Problem]:
-    """Find everything that is wrong with a spec without starting anything.
-
-    Parameters
-    ----------
-    spec_path, local_fallback, settings, asked_by
-        As of `resolve_spec`.
-
-    Returns
-    -------
-    problems : list of Problem
-        Errors, which would keep the cluster from being created, and warnings. The backend is
-        imported, and its signature looked at; it is not called.
-
-    Raises
-    ------
-    DaskClusterConfigNotFound
-        If no spec is found.
-
-    Examples
-    --------
-    >>> spec = {"module": "dask.distributed", "class": "LocalCluster", "kwargs": {"n_worker": 1}}
-    >>> print(*check_spec(spec))  # doctest: +ELLIPSIS
-    create_cluster(...): kwargs.n_worker: LocalCluster takes no such argument; did you mean ...?
-    """
-    from dask_ctl.creation.check import check
-    from dask_ctl.exceptions import Problems
-
-    return Problems(
-        check(
-            spec_path,
-            local_fallback=local_fallback,
-            overrides=_overrides(settings),
-            asked_by=asked_by,
-        )
-    )
-
-
-def plan_spec(
-    spec_path: SpecLike = None, local_fallback: bool = False, *, diff: SpecLike = None
-) -> str:
-    """Give what `create_cluster` would start, with nothing started.
-
-    Parameters
-    ----------
-    spec_path, local_fallback
-        As of `create_cluster`; or what `resolve_spec` gave.
-    diff : str, path, mapping or ResolvedSpec, optional
-        Another spec: to give how its plan differs, as a unified diff.
-
-    Returns
-    -------
-    plan : str
-        What the backend has to say, such as a job script, and how many workers and jobs.
-
-    Raises
-    ------
-    DaskClusterConfigNotFound
-        If no spec is found.
-    InvalidSpecError
-        If the spec is wrong.
-    BackendError
-        If the backend is not installed.
-
-    Examples
-    --------
-    >>> spec = {"module": "dask.distributed", "class": "LocalCluster", "kwargs": {"n_workers": 2}}
-    >>> plan_spec(spec).splitlines()[0]
-    'workers: 2 (processes)'
-    """
-    from dask_ctl._html import Text
-    from dask_ctl.creation.check import differences, plan
-
-    resolved = _resolved(spec_path, local_fallback)
-    if diff is None:
-        return Text(plan(resolved, os.environ))
-    return Text(differences(resolved, _resolved(diff, local_fallback), os.environ))
 
 
 def launch_cluster(
@@ -248,7 +119,7 @@ def launch_cluster(
     from dask_ctl.management import verbs
 
     deadline = None if timeout is None else time.monotonic() + timeout
-    resolved = _resolved(spec_path, local_fallback)
+    resolved = resolved_from(spec_path, local_fallback)
     if secure:
         resolved = secured(resolved)
     name = name or name_for(resolved)
@@ -311,40 +182,4 @@ def run_command(
     run.require_program(command)
     if name is not None:
         return run.run_with(verbs.connect(name), command)
-    return run.run_with(run.create_for(_resolved(spec_path, local_fallback)), command)
-
-
-def _resolved(
-    spec_path: SpecLike,
-    local_fallback: bool,
-    settings: Iterable[str] = (),
-    asked_by: str = "create_cluster(...)",
-) -> ResolvedSpec:
-    from dask_ctl.exceptions import DaskCtlWarning
-    from dask_ctl.spec.resolve import resolve
-    from dask_ctl.spec.resolved import ResolvedSpec
-
-    if isinstance(spec_path, ResolvedSpec):
-        return spec_path
-    resolved = resolve(
-        spec_path,
-        local_fallback=local_fallback,
-        overrides=_overrides(settings),
-        asked_by=asked_by,
-    )
-    for warning in resolved.warnings:
-        warnings.warn(str(warning), DaskCtlWarning, stacklevel=3)
-    return resolved
-
-
-def _overrides(settings: Iterable[str]) -> list[Located]:
-    from dask_ctl.exceptions import InvalidSpecError
-    from dask_ctl.spec.values import override
-
-    found = []
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not (key and equals):
-            raise InvalidSpecError(f"{setting!r} is not KEY=VALUE", remedy="write key=value")
-        found.append(override(key, value))
-    return found
+    return run.run_with(run.create_for(resolved_from(spec_path, local_fallback)), command)

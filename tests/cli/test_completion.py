@@ -49,3 +49,13 @@ def test_names_of_methods(completions: Callable[[str], set[str]]) -> None:
     """So are the discovery methods; completing imports none of them."""
     assert "schedulers" in completions("dask cluster discovery disable s")
     assert "schedulers" in completions("dask cluster list s")
+
+
+def test_settings(completions: Callable[[str], set[str]], isolated: Path) -> None:
+    """The keys of a spec are offered, and the arguments of the class that it names."""
+    (isolated / "hpc.yaml").write_text(SPEC)
+    assert completions("dask cluster create --set mod") == {"module="}
+    offered = completions("dask cluster create hpc --set kwargs.n_")
+    assert offered == {"kwargs.n_workers="}
+    assert "kwargs.memory_limit=" in completions("dask cluster create hpc --set kwargs.m")
+    assert completions("dask cluster create nix --set kwargs.n_") == set()
