@@ -20,6 +20,7 @@ USED: Final = (
     "distributed.deploy.cluster:Cluster._supports_scaling",
     "distributed.deploy.spec:SpecCluster._supports_scaling",
     "dask_jobqueue.core:Job._call",
+    "dask_kubernetes.operator:KubeCluster._instances",
     "kr8s._api:Api._create_session",
 )
 # Set by distributed 2026.8 on its objects only, where the test looks for them.
@@ -114,6 +115,16 @@ def in_own_process_group(job_cls: Any) -> Any:
 
     Job.__name__, Job.__qualname__ = job_cls.__name__, job_cls.__qualname__
     return Job
+
+
+def kube_clusters() -> list[Any]:
+    """The KubeClusters of this process, those too whose constructor failed (2026.3).
+
+    dask-kubernetes closes them at exit.
+    """
+    from dask_kubernetes.operator import KubeCluster
+
+    return list(KubeCluster._instances)  # noqa: SLF001
 
 
 def kubernetes_connection() -> Any:

@@ -5,22 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Literal
 
 from dask_ctl import _private
-from dask_ctl.backends import logs, plans, signature
+from dask_ctl.backends import address, logs, plans, signature
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import BackendError, Problem
 from dask_ctl.spec.secrets import written
-
-_PROTOCOLS: Final = ("tcp", "tls", "ucx", "ucxx", "ws", "wss")
-# The variables of dask's configuration, by the attributes of a `distributed.Security`.
-TLS: Final = {
-    "tls_ca_file": "DASK_DISTRIBUTED__COMM__TLS__CA_FILE",
-    "tls_client_cert": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT",
-    "tls_client_key": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY",
-}
 
 
 class Backend:
@@ -55,6 +47,8 @@ class Backend:
         Whether a cluster starts without workers until it is scaled.
     by_command : bool
         Whether all that is started is started by commands or by a service, if anything is.
+    ends_unstarted : bool
+        Whether a start can be broken off wherever it is: what there is of it can be ended.
     is_runner : bool
         Whether every process that calls it becomes a part of the cluster.
     by_address : bool
@@ -91,6 +85,7 @@ class Backend:
     broken_methods: ClassVar[tuple[str, ...]] = ()
     starts_empty: ClassVar[bool] = False
     by_command: ClassVar[bool] = False
+    ends_unstarted: ClassVar[bool] = False
     is_runner: ClassVar[bool] = False
     by_address: ClassVar[bool] = False
     read_by_shell: ClassVar[bool] = False
@@ -196,6 +191,16 @@ class Backend:
         """What is held during the call; it gives further keyword arguments."""
         return nullcontext({})
 
+    def call(self, args: list[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Call the target."""
+        return self.target(*args, **kwargs)
+
+    def has_begun(self, cluster: Any) -> bool:
+        """Whether there is anything to end of a cluster whose constructor did not end."""
+        # dask-jobqueue's classes are "created" before their base class was reached.
+        status = getattr(cluster, "status", "")
+        return str(getattr(status, "name", status)) not in ("", "None", "created")
+
     def start(self, cluster: Any, kwargs: Mapping[str, Any]) -> Any:
         """What to await inside a running loop, so that a cluster starts."""
         return cluster
@@ -223,6 +228,10 @@ class Backend:
         """
         return None
 
+    def waits_for(self, kwargs: Mapping[str, Any], timeout: float) -> str | None:
+        """The same of a cluster that is known by its name only, as while it is being made."""
+        return None
+
     def before_close(self, cluster: Any) -> None:
         """Wait for what must have happened before `cluster` may close."""
 
@@ -248,19 +257,7 @@ class Backend:
         BackendError
             If no other process can reach it so.
         """
-        address = str(cluster.scheduler_address)
-        if address.partition("://")[0] not in _PROTOCOLS:
-            raise BackendError(
-                f"another process cannot reach {address} by its address alone",
-                remedy="have the cluster listen on tcp (kwargs.protocol), or call create_cluster() "
-                "in the script itself",
-            )
-        security = getattr(cluster, "security", None)
-        found = {variable: getattr(security, name, None) for name, variable in TLS.items()}
-        return {
-            **{variable: str(value) for variable, value in found.items() if value},
-            "DASK_SCHEDULER_ADDRESS": address,
-        }
+        return address.variables_of(cluster)
 
     @property
     def can_be_left(self) -> bool:

@@ -12,7 +12,8 @@ from typing import Any, Final
 import dask.config
 
 from dask_ctl.backends import plans
-from dask_ctl.backends.base import TLS, Backend
+from dask_ctl.backends.address import TLS
+from dask_ctl.backends.base import Backend
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import BackendError
 from dask_ctl.spec.secrets import written

@@ -38,6 +38,7 @@ class Kubernetes(Backend):
     templates = ("kubernetes",)
     variables_remedy = "write the variables into the manifest of 'custom_cluster_spec'"
     by_command = True
+    ends_unstarted = True
     service = "kubecluster"
     broken_methods = ("helmcluster",)  # its module is not shipped any more (dask-kubernetes 2026.3)
 
@@ -118,11 +119,32 @@ class Kubernetes(Backend):
         finally:
             runner.stop()  # it goes on for as long as the cluster is open
 
+    def call(self, args: list[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Connect where somebody else makes a cluster of its name at the same moment."""
+        try:
+            return super().call(args, kwargs)
+        except Exception as error:
+            unmade = [each for each in _private.kube_clusters() if _was_refused(each, error)]
+            if not (unmade and _is_taken(error)):
+                raise
+        return super().call(args, kwargs)
+
+    def has_begun(self, cluster: Any) -> bool:
+        """Once it has looked whether there is one of its name; until then it is "created"."""
+        return cluster.status.name != "closed" and "Creating cluster" in _private.messages_of(
+            cluster
+        )
+
     def start(self, cluster: Any, kwargs: Mapping[str, Any]) -> Any:
         """Wait for its name first."""
 
         async def started() -> Any:
             self._connection = await until_name_is_free(kwargs)
+            try:
+                return await cluster
+            except Exception as error:
+                if not (_was_refused(cluster, error) and _is_taken(error)):
+                    raise
             return await cluster
 
         return started()
@@ -159,6 +181,12 @@ class Kubernetes(Backend):
         """Delete it, and wait until nothing is left of it."""
         asyncio.run(_deleted(name, arguments.get("namespace"), deadline))
 
+    def waits_for(self, kwargs: Mapping[str, Any], timeout: float) -> str | None:
+        """Pods that do not run, and why."""
+        name, namespace = _asked_for(kwargs)
+        asked = kube_api.waits_for(name, namespace)
+        return asyncio.run(asyncio.wait_for(asked, timeout))
+
     def logs(self, name: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Of its pods, which needs no scheduler that answers."""
         found = asyncio.run(kube_api.logs(name, arguments.get("namespace")))
@@ -194,6 +222,37 @@ class Kubernetes(Backend):
             )
 
 
+def _asked_for(kwargs: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The name and the namespace, with what dask's configuration gives."""
+    keys = ("name", "namespace")
+    name, namespace = (
+        dask.config.get(f"kubernetes.{key}", override_with=kwargs.get(key)) for key in keys
+    )
+    return name, namespace
+
+
+def _was_refused(cluster: Any, error: BaseException) -> bool:
+    """Whether Kubernetes refused to make `cluster`, which then has nothing that could be deleted.
+
+    One of its name is somebody else's; dask-kubernetes (2026.3) would delete that.
+    """
+    code = _code_of(error)
+    asked = _private.messages_of(cluster)[-1:] == ["Creating DaskCluster object"]
+    refused = asked and code is not None and 400 <= code < 500  # noqa: PLR2004 -- of HTTP
+    if refused:
+        cluster.shutdown_on_close = False
+    return refused
+
+
+def _is_taken(error: BaseException) -> bool:
+    return _code_of(error) == 409  # noqa: PLR2004 -- "Conflict"
+
+
+def _code_of(error: BaseException) -> int | None:
+    code: int | None = getattr(getattr(error, "response", None), "status_code", None)
+    return code
+
+
 async def until_name_is_free(kwargs: Mapping[str, Any]) -> Any:
     """Wait until nothing is left of a deleted cluster of the name that `kwargs` ask for.
 
@@ -211,8 +270,7 @@ async def until_name_is_free(kwargs: Mapping[str, Any]) -> Any:
     BackendError
         If parts of it stay, or there is no answer: for that the class would wait for ever.
     """
-    name = dask.config.get("kubernetes.name", override_with=kwargs.get("name"))
-    namespace = dask.config.get("kubernetes.namespace", override_with=kwargs.get("namespace"))
+    name, namespace = _asked_for(kwargs)
     deadline = time.monotonic() + _GONE_TIMEOUT
     api = None
     try:

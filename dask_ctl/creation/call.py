@@ -6,7 +6,8 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 from dask_ctl._async import settled
@@ -119,10 +120,10 @@ class _Call:
         with self._explained(), calling as extra:
             given = {"asynchronous": True, **extra} if asynchronous else extra
             try:
-                with interrupts.deferred(self._starting) as interrupted:
-                    cluster = self.room.target(*self.args, **self.kwargs, **given)
+                with self._held_back() as interrupted, self._said_meanwhile():
+                    cluster = self.room.call(self.args, {**self.kwargs, **given})
             except (Exception, KeyboardInterrupt) as error:
-                half_built = exits.half_built(error)
+                half_built = exits.half_built(error, self.room)
                 if half_built is not None and not asynchronous:
                     exits.undo(half_built, self.room)
                 raise
@@ -172,6 +173,17 @@ class _Call:
                 except Exception:
                     logger.exception("closing %s met an error", self.name)
                 raise
+
+    def _held_back(self) -> AbstractContextManager[Callable[[], bool]]:
+        """Ctrl-C waits for a start that could not be undone half way."""
+        if self.room.ends_unstarted:
+            return nullcontext(lambda: False)
+        return interrupts.deferred(self._starting)
+
+    def _said_meanwhile(self) -> AbstractContextManager[None]:
+        ask = partial(self.room.waits_for, self.kwargs)
+        known = type(self.room).waits_for is not Backend.waits_for and settings.waiting_notes()
+        return waiting.said(ask) if known else nullcontext()
 
     def say_meanwhile(self, cluster: Any) -> None:
         """Say what workers wait for."""

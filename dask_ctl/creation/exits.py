@@ -146,8 +146,8 @@ def spare(cluster: Any, room: Backend) -> bool:
     return True
 
 
-def half_built(error: BaseException) -> Any | None:
-    """The cluster whose constructor `error` left, or None.
+def half_built(error: BaseException, room: Backend) -> Any | None:
+    """The cluster whose constructor `error` left, or None if nothing of it has begun.
 
     A constructor that raises gives its object to nobody; the traceback still holds it.
     """
@@ -156,12 +156,10 @@ def half_built(error: BaseException) -> Any | None:
         frame = traceback.tb_frame
         if frame.f_code.co_name == "__init__":
             candidate = frame.f_locals.get("self")
-            # Nothing runs yet without a status or a loop, nor as "created", which dask-jobqueue's
-            # classes are before their base class was reached.
             if (
                 hasattr(type(candidate), "scheduler_address")
                 and _private.has_loop(candidate)
-                and status_of(candidate) not in ("", "None", "created")
+                and room.has_begun(candidate)
             ):
                 return candidate
         traceback = traceback.tb_next

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 import weakref
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from dask_ctl._async import in_daemon
@@ -22,19 +24,35 @@ _TIMEOUT: Final = 10.0
 def say_meanwhile(cluster: Any, room: Backend) -> None:
     """Have a thread say what workers wait for, until they are there or the cluster is closed."""
     if type(room).waiting_for is not Backend.waiting_for:
-        in_daemon(_say, weakref.ref(cluster), room)
+        reference = weakref.ref(cluster)
+
+        def ask(timeout: float) -> str | None:
+            return room.waiting_for(reference(), timeout)
+
+        in_daemon(_say, lambda: _waits(reference()), ask, "workers")
 
 
-def _say(reference: weakref.ref[Any], room: Backend) -> None:
+@contextmanager
+def said(ask: Callable[[float], str | None]) -> Iterator[None]:
+    """Have a thread say what a cluster waits for, until the body is done."""
+    done = threading.Event()
+    in_daemon(_say, lambda: not done.is_set(), ask, "its parts")
+    try:
+        yield
+    finally:
+        done.set()
+
+
+def _say(waits: Callable[[], bool], ask: Callable[[float], str | None], what: str) -> None:
     due = time.monotonic() + FIRST_NOTE
-    while _waits(reference()):
+    while waits():
         if time.monotonic() > due:
             due = time.monotonic() + NOTE_INTERVAL
             # Whoever cannot be asked now may answer next time.
-            with suppress(BackendError, RuntimeError):
-                waiting = room.waiting_for(reference(), _TIMEOUT)
-                if waiting and _waits(reference()):
-                    sys.stderr.write(f"waiting for workers: {waiting}\n")
+            with suppress(BackendError, RuntimeError, OSError):
+                reason = ask(_TIMEOUT)
+                if reason and waits():
+                    sys.stderr.write(f"waiting for {what}: {reason}\n")
         time.sleep(_POLL)
 
 

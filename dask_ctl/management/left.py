@@ -122,6 +122,15 @@ class Left(Live):
         finally:
             await settled(cluster.close())
 
+    async def waiting_for(self, timeout: float) -> str | None:
+        """What its service says."""
+        named = {**self._arguments, "name": self.sighting.name}
+        try:
+            asked = in_daemon(self.room.waits_for, named, timeout)
+            return await asyncio.wait_for(asyncio.wrap_future(asked), timeout)
+        except Exception:  # noqa: BLE001 -- whatever a class raises: it is not known
+            return None
+
     async def complete(self) -> None:
         """Ask its service, if that is needed."""
         given = dict(self.sighting.arguments)

@@ -4,8 +4,9 @@ A test fixture, with just as much of the API as dask-kubernetes and kopf use: di
 read, list, patch, delete and watch of the kinds in `kube_store.RESOURCES`; pod logs and port
 forwarding. It speaks plain HTTP on loopback. Whoever has no token may do everything; what a token
 may do a test writes to ``FOLDER/roles.json``, as verbs by token, namespace (``*`` is any) and
-resource. While there is ``FOLDER/stalled``, it answers nobody. What else it fakes is
-said in `kube_store` (the objects and their controllers) and `kube_node` (what runs the pods).
+resource. While there is ``FOLDER/stalled``, it answers nobody; while there is ``FOLDER/unseen``, no
+DaskCluster is found by its name, until somebody tries to make one that is there. What else it fakes
+is said in `kube_store` (the objects and their controllers) and `kube_node` (what runs the pods).
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Api:
         self.store = store
         self.node = node
         self.roles, self.stalled = folder / "roles.json", folder / "stalled"
+        self.unseen = folder / "unseen"
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -128,7 +130,11 @@ class Api:
         self, request: web.Request, version: str, plural: str, namespace: str | None
     ) -> web.StreamResponse:
         if request.method == "POST":
-            made = self.store.create(version, plural, namespace, await request.json())
+            try:
+                made = self.store.create(version, plural, namespace, await request.json())
+            except Refused:
+                self.unseen.unlink(missing_ok=True)
+                raise
             return web.json_response(made, status=201)
         if request.query.get("watch") in ("true", "True", "1"):
             return await self._watch(request, version, plural, namespace)
@@ -144,6 +150,8 @@ class Api:
 
     async def _one(self, request: web.Request, key: Key, subresource: str) -> web.StreamResponse:
         found = self.store.find(key)
+        if key.plural == "daskclusters" and request.method == "GET" and self.unseen.exists():
+            raise Refused(404, "NotFound", "not yet")
         match request.method, subresource:
             case "GET", "log":
                 return web.Response(text=self.node.log(key))

@@ -1,7 +1,8 @@
 """A Kubernetes node that runs each container's command as a process of this machine.
 
-Faked: the image is ignored, a command runs in this Python's environment; so are resources,
-volumes, and probes of other kinds than HTTP; when one container of a pod ends, all start again.
+Faked: no image can be had of ``nowhere/``; any other is ignored, and a command runs in this Python's
+environment; so are resources, volumes, and probes of other kinds than HTTP; when one container of a
+pod ends, all start again.
 Each pod has a loopback address of its own (127.77.x.y), and what listens on all addresses in a
 container listens on that one. There is no DNS: a Service's name is replaced by
 the address of a pod.
@@ -66,6 +67,9 @@ class Node:
     async def _pod(self, key: Key) -> None:
         """Run a pod's containers, again when they end, until the pod is deleted."""
         spec = self.store.objects[key]["spec"]
+        if any(each["image"].startswith("nowhere/") for each in spec["containers"]):
+            self._never(key, spec["containers"])
+            await self._deleted(key)
         address = next(self._addresses)
         restarts = 0
         while not self._doomed(key):
@@ -82,6 +86,13 @@ class Node:
                 await asyncio.gather(probe, deletion, *work, return_exceptions=True)
             restarts += 1
         self.store.remove(key, self.store.objects[key])
+
+    def _never(self, key: Key, containers: list[Object]) -> None:
+        """Say that an image cannot be had."""
+        told = {"reason": "ImagePullBackOff", "message": f"no image {containers[0]['image']}"}
+        states = [{"name": each["name"], "state": {"waiting": told}} for each in containers]
+        status = {"phase": "Pending", "conditions": [], "containerStatuses": states}
+        self.store.replace(key, copy.deepcopy(self.store.objects[key]) | {"status": status})
 
     async def _deleted(self, key: Key) -> None:
         while not self._doomed(key):

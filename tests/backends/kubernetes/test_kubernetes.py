@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +18,16 @@ import pytest
 from kube_client import Kubernetes
 
 from tests.backends.claims import Scalable
-from tests.backends.scripts import ANSWER, SCRIPT, SEEN, Moment, Scripts, wait_until
+from tests.backends.scripts import (
+    ANSWER,
+    ASYNCHRONOUS,
+    SCRIPT,
+    SEEN,
+    Moment,
+    Scripts,
+    refused,
+    wait_until,
+)
 
 WAIT_AND_GO_ON = """
 import pathlib, time
@@ -139,6 +151,21 @@ class TestKubernetes(Scalable):
         run = backend.finished(first)
         assert (run.stdout, run.stderr, run.returncode) == (f"{ANSWER}8\n", "", 0)
 
+    def test_same_name_at_the_same_moment(self, backend: Scripts, kubernetes: Kubernetes) -> None:
+        """One makes it; the other connects, is told so, and deletes nothing."""
+        ready = backend.cwd / "ready"
+        first = backend.start(*self.command, backend.longer(WAIT_AND_GO_ON))
+        wait_until(lambda: ready.exists() or first.poll() is not None, "the first has run", 60)
+        for script, answer in ((SCRIPT, ANSWER), (ASYNCHRONOUS, "6\n")):
+            (unseen := kubernetes.kubeconfig.parent / "unseen").touch()
+            out, err, returned = self.run(backend, script)
+            assert (out, returned) == (answer, 0), err
+            assert err.count("connected to 'foo', which was there before") == 1
+            assert not unseen.exists()
+        ready.unlink()
+        run = backend.finished(first)
+        assert (run.stdout, run.stderr, run.returncode) == (f"{ANSWER}8\n", "", 0)
+
     def test_kept_for_later(
         self, backend: Scripts, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -159,3 +186,32 @@ def test_announcement(kubernetes: Kubernetes, scripts: Scripts) -> None:
     run = scripts.python(SCRIPT)
     # Before the answer comes the panel in which KubeCluster shows its progress.
     assert (run.stdout[-len(ANSWER) :], run.stderr, run.returncode) == (ANSWER, "", 0)
+
+
+class TestNeverReady:
+    """The image of its pods cannot be had."""
+
+    @pytest.fixture(autouse=True)
+    def _image(self, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__IMAGE", "nowhere/dask")
+        monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__QUIET", "true")
+
+    def test_interrupted(self, kubernetes: Kubernetes, scripts: Scripts) -> None:
+        """The reason is said; Ctrl-C ends it at once, and leaves nothing."""
+        process = scripts.start(sys.executable, SCRIPT)
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        assert re.fullmatch(
+            r"waiting for its parts: . of . pods: ImagePullBackOff: no image nowhere/dask\n", said
+        )
+        run = scripts.interrupt(process, Moment(lambda: True))
+        assert run.returncode == -signal.SIGINT, run.stderr
+        assert kubernetes.clusters() == []
+
+    def test_in_time(self, kubernetes: Kubernetes, scripts: Scripts) -> None:
+        """A command that may not take longer gives the reason, and leaves nothing."""
+        began = time.monotonic()
+        run = scripts.dask_cluster("create", "--timeout", "12s")
+        assert time.monotonic() - began < 25
+        refused(run, 5, "was not there in time; it said: .*ImagePullBackOff: no image nowhere/dask")
+        assert kubernetes.clusters() == []
