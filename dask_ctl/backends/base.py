@@ -11,7 +11,7 @@ from dask_ctl import _private
 from dask_ctl.backends import address, logs, plans, signature
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.sighting import Sighting
-from dask_ctl.exceptions import BackendError, Problem
+from dask_ctl.exceptions import BackendError, DaskCtlError, Problem
 from dask_ctl.spec.secrets import written
 
 
@@ -342,6 +342,6 @@ class Backend:
         return False
 
     @classmethod
-    def sightings(cls) -> AsyncIterator[Sighting]:
-        """The clusters that the service has."""
+    def sightings(cls) -> AsyncIterator[Sighting | DaskCtlError]:
+        """The clusters that the service has; errors of what could not be asked."""
         raise NotImplementedError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -15,11 +15,14 @@ from dask_ctl.backends import plans
 from dask_ctl.backends.address import TLS
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.sighting import Sighting
-from dask_ctl.exceptions import BackendError
+from dask_ctl.exceptions import BackendError, DaskCtlError, DiscoveryError, Problem, reason
+from dask_ctl.spec import settings
+from dask_ctl.spec.checks import did_you_mean
 from dask_ctl.spec.secrets import written
 
 _ALIVE: Final = ("pending", "running", "stopping")
 _POLL: Final = 0.2  # seconds
+_ASK: Final = 2.0
 # The variable of dask's configuration by which a scheduler ends itself when it is idle.
 _IDLE_TIMEOUT: Final = "DASK_DISTRIBUTED__SCHEDULER__IDLE_TIMEOUT"
 
@@ -41,6 +44,36 @@ class Gateway(Backend):
     ) -> tuple[str, Mapping[str, str]]:
         """Its namespace."""
         return "gateway", {}
+
+    def doubts(self, kwargs: Mapping[str, Any]) -> list[Problem]:
+        """Options that the server, which is asked, does not have."""
+        address = kwargs.get("address") or dask.config.get("gateway.address", None)
+        own = {*inspect.signature(self.target).parameters, "cluster_options"}
+        if not isinstance(address, str) or not (
+            given := [name for name in kwargs if name not in own]
+        ):
+            return []
+        try:
+            known = asyncio.run(_options(address, kwargs))
+        except Exception:  # noqa: BLE001 -- it cannot be asked, so only the call will tell
+            return []
+        return [
+            Problem(
+                f"the gateway at {address} has no such option",
+                did_you_mean(name, known) or f"it has: {', '.join(known)}",
+                key=f"kwargs.{name}",
+                severity="warning",
+            )
+            for name in given
+            if name not in known
+        ]
+
+    def logs(self, name: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """It gives none, wherever it keeps them."""
+        raise BackendError(
+            f"dask-gateway gives no logs, and keeps those of {name!r} on its own side",
+            remedy=f"see its dashboard, or ask who runs {arguments.get('address', 'it')}",
+        )
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """The server, and the options that it would get; what it has by itself it alone knows."""
@@ -87,17 +120,48 @@ class Gateway(Backend):
     @classmethod
     def is_configured(cls) -> bool:
         """Whether dask's configuration names a server."""
-        configured = dask.config.get("gateway.address", default=None)
-        return bool(configured) and find_spec("dask_gateway") is not None
+        return bool(_addresses()) and find_spec("dask_gateway") is not None
 
     @classmethod
-    async def sightings(cls) -> AsyncIterator[Sighting]:
-        """The user's clusters."""
-        from dask_gateway import Gateway as Server
+    async def sightings(cls) -> AsyncIterator[Sighting | DaskCtlError]:
+        """The user's clusters of every gateway, which are asked side by side."""
+        for asked in asyncio.as_completed([_found(address) for address in _addresses()]):
+            for found in await asked:
+                yield found
 
-        async with Server(asynchronous=True) as server:
-            for report in await server.list_clusters():
-                yield Sighting(name=report.name, arguments={"address": server.address})
+
+def _addresses() -> list[str]:
+    configured = [dask.config.get("gateway.address", default=None), *settings.discovery_gateways()]
+    return list(dict.fromkeys(str(each).rstrip("/") for each in configured if each))
+
+
+async def _found(address: str) -> list[Sighting | DaskCtlError]:
+    from dask_gateway import Gateway as Server
+
+    try:
+        async with (
+            asyncio.timeout(0.9 * settings.discovery_timeout()),
+            Server(address, asynchronous=True) as server,
+        ):
+            reports = await server.list_clusters()
+    except Exception as error:  # noqa: BLE001 -- whatever it is: others are asked too
+        why = "no answer" if isinstance(error, TimeoutError) else reason(error)
+        remedy = "see whether it runs, and ctl.discovery.gateways and gateway.address"
+        return [DiscoveryError(f"gateway {address} cannot be asked: {why}", remedy=remedy)]
+    return [
+        Sighting(name=each.name, place=address, arguments={"address": address}) for each in reports
+    ]
+
+
+async def _options(address: str, given: Mapping[str, Any]) -> Iterable[str]:
+    from dask_gateway import Gateway as Server
+
+    own = ("proxy_address", "public_address", "auth")
+    async with (
+        asyncio.timeout(_ASK),
+        Server(address, asynchronous=True, **{k: given[k] for k in own if k in given}) as server,
+    ):
+        return list(await server.cluster_options())
 
 
 async def _stopped(name: str, arguments: Mapping[str, Any], deadline: float) -> None:

@@ -29,6 +29,11 @@ def discovery_schedulers() -> list[str]:
     return _words("discovery.schedulers", "write a list of addresses: [tcp://10.0.0.1:8786]")
 
 
+def discovery_gateways() -> list[str]:
+    """The addresses of gateways to ask."""
+    return _words("discovery.gateways", "write a list of addresses: [https://gateway.example.org]")
+
+
 def disabled_discovery() -> list[str]:
     """The names of the methods that are not used."""
     names = _words("disable-discovery", "write a list of names: [kubecluster]")

@@ -117,10 +117,22 @@ def test_made_by_the_command_line(configured: Server, scripts: Scripts) -> None:
     assert configured.clusters() == {}
 
 
+def test_several(configured: Server, scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clusters of one are listed, and that another cannot be asked is said."""
+    monkeypatch.delenv("DASK_GATEWAY__ADDRESS")
+    gateways = f"[{configured.address}, http://127.0.0.1:1]"
+    monkeypatch.setenv("DASK_CTL__DISCOVERY__GATEWAYS", gateways)
+    dask.config.refresh()
+    spec = {"module": "dask_gateway", "class": "GatewayCluster"}
+    with create_cluster({**spec, "kwargs": {"address": configured.address}}) as made:
+        done = cluster(scripts, "list", "gateway", "-o", "name")
+        assert (done.stdout, done.returncode) == (f"{made.name}\n", 7)
+        assert "gateway http://127.0.0.1:1 cannot be asked" in done.stderr
+
+
 def test_a_server_that_is_gone(scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is a warning that names the method, and exit code 7 if only that was asked for."""
     monkeypatch.setenv("DASK_GATEWAY__ADDRESS", "http://127.0.0.1:1")
     done = cluster(scripts, "list", "gateway")
     assert (done.stdout, done.returncode) == ("", 7)
-    assert done.stderr.startswith("warning: discovery method 'gateway' of dask-ctl "), done.stderr
-    assert "127.0.0.1:1" in done.stderr
+    assert done.stderr.startswith("warning: gateway http://127.0.0.1:1 cannot be asked: ")

@@ -31,7 +31,7 @@ def test_from_creation_to_deletion(
     (scripts.cwd / "snippet.py").write_text(ok(scripts.dask_cluster("snippet", "a")) + USE)
     assert ok(scripts.python("snippet.py")) == "3\n"
     assert "workers:" in ok(scripts.dask_cluster("show", "a"))
-    refused(scripts.dask_cluster("logs", "a"), 5, "GatewayCluster gives no logs; ask its service")
+    refused(scripts.dask_cluster("logs", "a"), 5, "dask-gateway gives no logs, .*; see its")
     ok(scripts.dask_cluster("delete", "a"))
     assert (gateway.clusters(), records.names()) == ({}, [])
 
@@ -48,6 +48,8 @@ def test_unmodified_script(gateway: Server, scripts: Scripts) -> None:
 
 def test_refused(gateway: Server, scripts: Scripts) -> None:
     """What the server refuses is one line, and nothing is recorded."""
+    checked = scripts.dask_cluster("spec", "check", "--set", "kwargs.worker_core=2")
+    assert "has no such option; did you mean 'worker_cores'?" in checked.stdout + checked.stderr
     run = scripts.dask_cluster("create", "--set", "kwargs.worker_cores=5")
     refused(run, 5, "worker_cores must be <= 2")
     assert (gateway.clusters(), records.names()) == ({}, [])

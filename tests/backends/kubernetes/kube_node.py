@@ -1,8 +1,8 @@
 """A Kubernetes node that runs each container's command as a process of this machine.
 
-Faked: no image can be had of ``nowhere/``; any other is ignored, and a command runs in this Python's
-environment; so are resources, volumes, and probes of other kinds than HTTP; when one container of a
-pod ends, all start again.
+Faked: no image can be had of ``nowhere/``; any other is ignored, and a command runs in this
+Python's environment; so are resources, volumes, and probes of other kinds than HTTP; when one of a
+pod's containers ends, all start again.
 Each pod has a loopback address of its own (127.77.x.y), and what listens on all addresses in a
 container listens on that one. There is no DNS: a Service's name is replaced by
 the address of a pod.
