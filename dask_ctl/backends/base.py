@@ -47,8 +47,6 @@ class Backend:
         Whether a cluster starts without workers until it is scaled.
     by_command : bool
         Whether all that is started is started by commands or by a service, if anything is.
-    ends_unstarted : bool
-        Whether a start can be broken off wherever it is: what there is of it can be ended.
     is_runner : bool
         Whether every process that calls it becomes a part of the cluster.
     by_address : bool
@@ -85,7 +83,6 @@ class Backend:
     broken_methods: ClassVar[tuple[str, ...]] = ()
     starts_empty: ClassVar[bool] = False
     by_command: ClassVar[bool] = False
-    ends_unstarted: ClassVar[bool] = False
     is_runner: ClassVar[bool] = False
     by_address: ClassVar[bool] = False
     read_by_shell: ClassVar[bool] = False

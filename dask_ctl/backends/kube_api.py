@@ -38,6 +38,7 @@ _WORKERS: Final = {
 _STATUS: Final = {"Created": "starting", "Pending": "starting", "Running": "running"}
 _TIMEOUT: Final = 30.0  # seconds for an answer; kr8s itself waits for ever
 _POLL: Final = 0.2
+_ON_ITS_WAY: Final = ("ContainerCreating", "PodInitializing")  # no reason not to start
 _NOT_FOUND: Final = 404
 _REFUSED: Final = (401, 403)
 
@@ -150,7 +151,7 @@ def reason_of(pod: Mapping[str, Any]) -> str | None:
     waiting = [
         each["state"]["waiting"]
         for each in status.get("containerStatuses") or ()
-        if "waiting" in (each.get("state") or {})
+        if (each.get("state") or {}).get("waiting", {}).get("reason") not in (None, *_ON_ITS_WAY)
     ]
     unmet = [each for each in status.get("conditions") or () if each["type"] == "PodScheduled"]
     for said in [*(each for each in unmet if each["status"] == "False"), *waiting]:

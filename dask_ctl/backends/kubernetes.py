@@ -38,7 +38,6 @@ class Kubernetes(Backend):
     templates = ("kubernetes",)
     variables_remedy = "write the variables into the manifest of 'custom_cluster_spec'"
     by_command = True
-    ends_unstarted = True
     service = "kubecluster"
     broken_methods = ("helmcluster",)  # its module is not shipped any more (dask-kubernetes 2026.3)
 

@@ -120,7 +120,10 @@ class _Call:
         with self._explained(), calling as extra:
             given = {"asynchronous": True, **extra} if asynchronous else extra
             try:
-                with self._held_back() as interrupted, self._said_meanwhile():
+                with (
+                    self._said_meanwhile() as stuck,
+                    interrupts.deferred(self._starting, unless=stuck) as interrupted,
+                ):
                     cluster = self.room.call(self.args, {**self.kwargs, **given})
             except (Exception, KeyboardInterrupt) as error:
                 half_built = exits.half_built(error, self.room)
@@ -174,16 +177,10 @@ class _Call:
                     logger.exception("closing %s met an error", self.name)
                 raise
 
-    def _held_back(self) -> AbstractContextManager[Callable[[], bool]]:
-        """Ctrl-C waits for a start that could not be undone half way."""
-        if self.room.ends_unstarted:
-            return nullcontext(lambda: False)
-        return interrupts.deferred(self._starting)
-
-    def _said_meanwhile(self) -> AbstractContextManager[None]:
+    def _said_meanwhile(self) -> AbstractContextManager[Callable[[], bool]]:
         ask = partial(self.room.waits_for, self.kwargs)
         known = type(self.room).waits_for is not Backend.waits_for and settings.waiting_notes()
-        return waiting.said(ask) if known else nullcontext()
+        return waiting.said(ask) if known else nullcontext(lambda: False)
 
     def say_meanwhile(self, cluster: Any) -> None:
         """Say what workers wait for."""

@@ -33,12 +33,19 @@ def say_meanwhile(cluster: Any, room: Backend) -> None:
 
 
 @contextmanager
-def said(ask: Callable[[float], str | None]) -> Iterator[None]:
-    """Have a thread say what a cluster waits for, until the body is done."""
-    done = threading.Event()
-    in_daemon(_say, lambda: not done.is_set(), ask, "its parts")
+def said(ask: Callable[[float], str | None]) -> Iterator[Callable[[], bool]]:
+    """Have a thread say what a cluster waits for, until the body is done; tell whether it did."""
+    done, stuck = threading.Event(), threading.Event()
+
+    def asked(timeout: float) -> str | None:
+        reason = ask(timeout)
+        if reason:
+            stuck.set()
+        return reason
+
+    in_daemon(_say, lambda: not done.is_set(), asked, "its parts")
     try:
-        yield
+        yield stuck.is_set
     finally:
         done.set()
 

@@ -128,6 +128,8 @@ def test_several(configured: Server, scripts: Scripts, monkeypatch: pytest.Monke
         done = cluster(scripts, "list", "gateway", "-o", "name")
         assert (done.stdout, done.returncode) == (f"{made.name}\n", 7)
         assert "gateway http://127.0.0.1:1 cannot be asked" in done.stderr
+    monkeypatch.setenv("DASK_CTL__DISCOVERY__GATEWAYS", f"[{configured.address}]")
+    dask.config.refresh()
 
 
 def test_a_server_that_is_gone(scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
