@@ -7,7 +7,9 @@ import inspect
 import math
 import os
 import shlex
+import sys
 import warnings
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
@@ -34,6 +36,7 @@ class JobQueue(Backend):
     templates: ClassVar[tuple[str, ...]] = ("slurm", "sge", "pbs", "lsf", "oar", "moab", "htcondor")
     by_command = True
     starts_empty = True
+    _settled: weakref.ref[Any] | None = None
     makes_credentials = True
     read_by_shell = True
     options_of_servers = True
@@ -151,11 +154,18 @@ class JobQueue(Backend):
     def _noted(self, job_cls: Any, ledger: Ledger | None) -> Any:
         from distributed import Status
 
-        system = self._system
+        system, room = self._system, self
 
         class Job(job_cls):  # type: ignore[misc]
             async def start(self) -> None:
-                await super().start()
+                try:
+                    await super().start()
+                except Exception as error:
+                    if room._settled is None:
+                        raise  # into the call that creates the cluster
+                    room._say_refused(error, ledger)
+                    self.status = Status.running  # as far as SpecCluster asks
+                    return
                 if ledger is not None and system is not None and self.job_id:
                     ledger.submitted(system.name, self.job_id)
 
@@ -199,7 +209,27 @@ class JobQueue(Backend):
         waits for that would cancel it half way, and with it the closing of the cluster; and a job
         that is refused would be a line in a log, and a script that waits for ever.
         """
-        return cluster.sync(_not_half_way, cluster)
+        return cluster.sync(self._settle, cluster)
+
+    async def _settle(self, cluster: Any) -> Any:
+        await _not_half_way(cluster)
+        self._settled = weakref.ref(cluster)
+        return cluster
+
+    def _say_refused(self, error: Exception, ledger: Ledger | None) -> None:
+        """Tell of a job that is refused once the cluster is there, where no call is to fail.
+
+        A cluster that has nothing else is closed, so that whoever waits for its workers is told.
+        """
+        # dask-jobqueue's text ends with what the command said.
+        why = " ".join(str(error).rpartition("stderr:")[2].split()) or type(error).__name__
+        if ledger is not None:
+            ledger.refused(why)
+            return
+        sys.stderr.write(f"dask_ctl: a job of {self.name} was refused: {why}\n")
+        cluster = self._settled() if self._settled is not None else None
+        if cluster is not None and not any(job.job_id for job in cluster.workers.values()):
+            cluster.loop.add_callback(cluster.close)
 
     def waiting_for(self, cluster: Any, timeout: float) -> str | None:
         """What the batch system says of jobs that do not run yet: ``2 pending: Resources``."""

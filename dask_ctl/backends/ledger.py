@@ -11,5 +11,8 @@ class Ledger(Protocol):
     def submitted(self, system: str, job_id: str) -> None:
         """A job is in the queue of a batch system."""
 
+    def refused(self, why: str) -> None:
+        """The batch system has not taken one, once the cluster was there."""
+
     def cancelled(self, job_id: str) -> None:
         """It has been taken out."""

@@ -150,7 +150,12 @@ class Owner:
     def submitted(self, system: str, job_id: str) -> None:
         """Write down a job."""
         with self._writing:
-            self.note(system=system, jobs=(*self.record.jobs, job_id))
+            self.note(system=system, jobs=(*self.record.jobs, job_id), refused=None)
+
+    def refused(self, why: str) -> None:
+        """Write down that one was not taken, and why."""
+        logger.error("a job was refused: %s", why)
+        self.note(refused=why)
 
     def cancelled(self, job_id: str) -> None:
         """Strike it out; of a cluster that closes only once all are gone, which is waited for."""

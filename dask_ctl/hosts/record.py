@@ -93,6 +93,8 @@ class Record:
         The batch system that runs its jobs.
     jobs : tuple of str
         Its jobs there.
+    refused : str, optional
+        Why it has not taken the last one that was asked for.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Record:
     adapt: Mapping[str, Any] | None = None
     system: str | None = None
     jobs: tuple[str, ...] = ()
+    refused: str | None = None
 
     @property
     def log(self) -> Path:

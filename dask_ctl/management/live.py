@@ -73,8 +73,8 @@ class Live(ABC):
     async def look_closely(self) -> ClusterInfo:
         """The same, and what it waits for."""
         info = await self.look()
-        jobs = self.record.jobs if self.record else ()
-        if (info.workers or 0) >= len(jobs):
+        record = self.record
+        if record is None or ((info.workers or 0) >= len(record.jobs) and not record.refused):
             return info
         return replace(info, waiting=await self.waiting_for(settings.discovery_timeout()))
 

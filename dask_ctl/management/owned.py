@@ -80,6 +80,8 @@ class Owned(Live):
             return None
         with suppress(BackendError, NoSuchClusterError):
             record = records.read(self.name)  # a job may have been submitted just now
+            if record.refused is not None:
+                return f"a job was refused: {record.refused}"
             if record.system is not None:
                 system = batch_systems.SYSTEMS[record.system]
                 return await asyncio.to_thread(batch.waiting, system, record.jobs, timeout)

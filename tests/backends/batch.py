@@ -175,6 +175,20 @@ class ClusterOfJobs:
         assert len(errors) == 1
         assert self.refusal in errors[0]
 
+    def test_jobs_refused_by_adapt_end_a_script_that_waits(
+        self, batch: BatchSystem, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where nothing can come, it says once why, and the script ends with an error."""
+        monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__QUEUE", "absent")
+        batch.ask_for(0)
+        monkeypatch.setenv("DASK_CTL__CLUSTER_SPEC__ADAPT", "{'minimum': 1, 'maximum': 2}")
+        run = batch.python(SCRIPT)
+        assert (run.stdout, run.returncode) == ("", 1), run.stderr
+        said = [line for line in run.stderr.splitlines() if " was refused: " in line]
+        assert len(said) == 1, run.stderr
+        assert self.refusal in said[0]
+        assert "Exception in callback" not in run.stderr
+
     def test_as_an_ordinary_user(self, request: pytest.FixtureRequest) -> None:
         """The system, the script and its jobs need no rights: ``nobody`` runs all of it."""
         if os.geteuid() != 0:

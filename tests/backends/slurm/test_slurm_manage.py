@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -159,6 +160,19 @@ def test_a_refused_job(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run.returncode == 5
     assert "invalid partition specified: absent" in run.stderr.splitlines()[-1]
     assert (slurm.queue(), records.names(), os.listdir(records.folder())) == ([], [], [])
+
+
+def test_a_job_refused_by_adapt(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cluster is there, and `list` and `scale` say what sbatch says of its jobs."""
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__QUEUE", "absent")
+    slurm.ask_for(0)
+    ok(dask_cluster(slurm, "create", "--name", "a"))
+    ok(dask_cluster(slurm, "adapt", "a", "--minimum", "1", "--maximum", "2", "--no-wait"))
+    said = "a job was refused: sbatch: error: .*"
+    wait_until(lambda: re.search(said, ok(dask_cluster(slurm, "list", "recorded"))), "it is told")
+    run = dask_cluster(slurm, "scale", "a", "1", "--timeout", "8")
+    refused(run, 5, said)
+    ok(dask_cluster(slurm, "delete", "a"))
 
 
 def test_check_asks_slurm(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
