@@ -90,6 +90,10 @@ def namespace_schema() -> dict[str, Any]:
                                 "description": "Addresses of schedulers to look for.",
                                 **_WORDS,
                             },
+                            "gateways": {
+                                "description": "Addresses of dask-gateway servers to ask.",
+                                **_WORDS,
+                            },
                         },
                     },
                 },
