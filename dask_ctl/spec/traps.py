@@ -10,7 +10,8 @@ from typing import Any, Final
 from dask_ctl.exceptions import Problem
 from dask_ctl.spec.located import KeyPath, Located, dotted
 
-_EXPONENT: Final = re.compile(r"[-+]?\d+(\.\d*)?[eE]\d+")  # YAML 1.1 wants a sign: 1.5e+3
+# YAML 1.1 wants a point and a sign, 1.5e+3, and reads everything else as text.
+_EXPONENT: Final = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 _PREFIXED: Final = re.compile(r"[-+]?0[xb]")
 _SHELL: Final = re.compile(r"~(?=/|$)|\$(\w+|\{\w+\})")
 _FOLDER: Final = re.compile(r"(^|_)(directory|dir|folder|path|file)$")

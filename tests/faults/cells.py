@@ -412,7 +412,7 @@ ENDED = (
     "Error: the host of cluster '{cluster}' has ended without closing it; it logged last: .*; .*"
 )
 FULL = "Error: .*/{new}.json: cannot be written: No space left on device; .* make room, .*"
-READ_ONLY = "Error: .*/{}.log: cannot be written: Read-only file system; .* make room, .*"
+READ_ONLY = "Error: .*/{}.(log|json): cannot be written: Read-only file system; .* make room, .*"
 HANGING = plugin(_HANGS, with_cluster=True)
 
 # fmt: off

@@ -292,9 +292,9 @@ class Way:
             path = self.folder / "dask" / f"ctl{self.ending}"
             return self.write(path, {"ctl": {"cluster-spec": partial}}, self.text)
         if source in ("file", "user"):
-            # A file of the implicit name is YAML, and so is JSON without its own escapes.
+            # A file of the implicit name is YAML, whose flow style looks as JSON does.
             at = self.places.cwd if source == "file" else self.places.user
-            text = unescaped if self.text is json.dumps else self.text
+            text = in_flow_style if self.text is json.dumps else self.text
             return self.write(at / "dask-cluster.yaml", WHOLE | partial, text)
         if source == "named":
             self.argument = "named"
@@ -320,9 +320,9 @@ class Way:
 WHOLE = {"version": 1, "module": "mod", "class": "One"}
 
 
-def unescaped(value: Any) -> str:
-    """JSON with all letters as they are."""
-    return json.dumps(value, ensure_ascii=False)
+def in_flow_style(value: Any) -> str:
+    """YAML as JSON looks: in JSON itself 1e-5 is a number, which YAML 1.1 reads as text."""
+    return str(yaml.safe_dump(value, default_flow_style=True))
 
 
 def in_one_spelling(key: str, value: Any) -> Any:

@@ -16,7 +16,7 @@ from distributed import Client, LocalCluster, Security
 from somebody import Somebody
 
 from dask_ctl import BackendError, InvalidSpecError, create_cluster
-from dask_ctl.backends.base import TLS
+from dask_ctl.backends.address import TLS
 from dask_ctl.proxy import ProxyCluster
 from tests.backends.claims import FixedSize
 from tests.backends.scripts import ANSWER, SCRIPT, WORK_FOR_EVER, Moment, Scripts, wait_until
