@@ -18,8 +18,7 @@ from dask_ctl.spec.secrets import written
 class Backend:
     """The room of a class: everything that must be known of it, and of no other.
 
-    This one is of every class without another, and needs only what distributed's ``Cluster`` has.
-    A package brings its own by a subclass in the entry-point group ``dask_ctl.backends``.
+    This one needs only what distributed's ``Cluster`` has; packages add theirs as entry points.
 
     Parameters
     ----------
@@ -37,8 +36,9 @@ class Backend:
     gone : mapping of str to str
         For each class that these modules once had what to use now.
     templates : tuple of str
-        The specs that ``dask cluster spec init`` writes: each a file ``templates/<name>.yaml``
-        beside the module of the room, which begins with a line that says what it makes.
+        What ``spec init`` writes: files ``templates/<name>.yaml`` beside the room's module.
+    commands : mapping of str to str
+        For templates a command that is found where they can be used.
     service : str or None
         The name of the discovery method that `sightings` is.
     broken_methods : tuple of str
@@ -58,8 +58,7 @@ class Backend:
     makes_credentials : bool
         Whether ``security=True`` gives a cluster TLS with credentials of its own.
     options_of_servers : bool
-        Whether ``scheduler_options``, ``worker_kwargs`` and their like are the arguments of
-        distributed's own scheduler and workers.
+        Whether ``scheduler_options`` and their like are arguments of distributed's own servers.
     counted : tuple of str
         The arguments that are calculated with, so that the text of a number will not do.
     accepted : mapping of str to tuple of type
@@ -79,6 +78,7 @@ class Backend:
     }
     gone: ClassVar[Mapping[str, str]] = {}
     templates: ClassVar[tuple[str, ...]] = ()
+    commands: ClassVar[Mapping[str, str]] = {}
     service: ClassVar[str | None] = None
     broken_methods: ClassVar[tuple[str, ...]] = ()
     starts_empty: ClassVar[bool] = False

@@ -34,6 +34,15 @@ class JobQueue(Backend):
     classes = ("dask_jobqueue.core.JobQueueCluster",)
     packages = {"dask_jobqueue": "dask-jobqueue"}
     templates: ClassVar[tuple[str, ...]] = ("slurm", "sge", "pbs", "lsf", "oar", "moab", "htcondor")
+    commands: ClassVar[Mapping[str, str]] = {
+        "slurm": "sbatch",
+        "sge": "qconf",
+        "pbs": "pbsnodes",
+        "lsf": "bsub",
+        "oar": "oarsub",
+        "moab": "msub",
+        "htcondor": "condor_submit",
+    }
     by_command = True
     starts_empty = True
     _settled: weakref.ref[Any] | None = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from dask_ctl.backends.runners import Runner
 
 
@@ -11,6 +14,7 @@ class MPI(Runner):
     classes = ("dask_ctl.mpi.MPIRunner",)
     packages = {"dask_jobqueue": "dask-jobqueue"}
     templates = ("mpi",)
+    commands: ClassVar[Mapping[str, str]] = {"mpi": "mpirun"}
 
 
 ROOMS = (MPI,)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 
 from dask_ctl.backends import plans
 from dask_ctl.backends.base import Backend
@@ -80,6 +80,7 @@ class SlurmRunner(Runner):
 
     classes = ("dask_jobqueue.slurm.SLURMRunner",)
     templates = ("slurm-runner",)
+    commands: ClassVar[Mapping[str, str]] = {"slurm-runner": "srun"}
 
     def require(self, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> None:
         """Refuse where ``srun`` has not started it: it would wait for other ranks for ever."""

@@ -177,7 +177,7 @@ def use(*, name: str | None, local: bool, unset: bool) -> None:
 
 
 @group.command()
-@click.argument("backend", shell_complete=complete_template)
+@click.argument("backend", required=False, shell_complete=complete_template)
 @click.option(
     "-o",
     "--output-file",
@@ -186,13 +186,22 @@ def use(*, name: str | None, local: bool, unset: bool) -> None:
     help="Write to this file instead of standard output.",
 )
 @click.option("--force", is_flag=True, help="Overwrite the file.")
-def init(*, backend: str, target: Path | None, force: bool) -> None:
-    """Write a commented spec for BACKEND to start from."""
+def init(*, backend: str | None, target: Path | None, force: bool) -> None:
+    """Write a commented spec for BACKEND to start from.
+
+    Without BACKEND it asks, on a terminal, and says what was found here.
+    """
     from dask_ctl import lifecycle
     from dask_ctl.exceptions import InvalidSpecError
 
+    if backend is None:
+        if not sys.stdin.isatty():
+            known = ", ".join(lifecycle.spec_templates())
+            raise click.UsageError(f"name a BACKEND: {known}")
+        backend = _asked_backend()
+        target = target or _asked_file(backend, force=force)
     try:
-        text = lifecycle.spec_template(backend)
+        text = lifecycle.spec_template(backend, for_editors=target is not None)
     except InvalidSpecError as error:
         raise click.BadParameter(str(error), param_hint="BACKEND") from None
     if target is None:
@@ -206,6 +215,24 @@ def init(*, backend: str, target: Path | None, force: bool) -> None:
     except OSError as error:
         raise click.FileError(str(target), error.strerror or str(error)) from None
     click.echo(f"Wrote {target}. To check it: dask cluster spec check {target}", err=True)
+
+
+def _asked_backend() -> str:
+    from dask_ctl import lifecycle
+
+    here, names = lifecycle.spec_templates_here(), lifecycle.spec_templates()
+    for name, what in here.items():
+        click.echo(f"found here: {name} ({what})", err=True)
+    default = next(iter(here), names[0])
+    asked: str = click.prompt("Backend", type=click.Choice(names), default=default, err=True)
+    return asked
+
+
+def _asked_file(backend: str, *, force: bool) -> Path:
+    implicit = Path("dask-cluster.yaml")
+    default = implicit if force or not implicit.exists() else Path(f"{backend}.yaml")
+    asked: Path = click.prompt("File", type=click.Path(path_type=Path), default=default, err=True)
+    return asked
 
 
 @group.command()

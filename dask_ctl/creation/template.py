@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import shutil
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -35,6 +36,18 @@ def template(name: str) -> str:
             remedy=did_you_mean(name, known) or f"known: {', '.join(known)}",
         ) from None
     return "\n".join([text.rstrip(), *_other_arguments(yaml.safe_load(text))]) + "\n"
+
+
+def found_here() -> dict[str, str]:
+    """The names of specs for which there is something here, and what: a command, a service."""
+    found: dict[str, str] = {}
+    for room in backends.rooms():
+        configured = room.service is not None and not room.by_address and room.is_configured()
+        for name in room.templates:
+            where = shutil.which(room.commands[name]) if name in room.commands else None
+            if where or configured:
+                found[name] = where or "configured"
+    return found
 
 
 def _other_arguments(spec: dict[str, Any]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from dask_ctl.lifecycle.configuring import (
     spec_schema,
     spec_template,
     spec_templates,
+    spec_templates_here,
     use_spec,
 )
 from dask_ctl.lifecycle.creating import create_cluster, launch_cluster, run_command
@@ -73,6 +74,7 @@ __all__ = [
     "spec_schema",
     "spec_template",
     "spec_templates",
+    "spec_templates_here",
     "stop_adapting",
     "use_spec",
     "wait_for_workers",

@@ -108,13 +108,22 @@ def spec_templates() -> list[str]:
     return [name for room in rooms() for name in room.templates]
 
 
-def spec_template(name: str) -> str:
+def spec_templates_here() -> dict[str, str]:
+    """Give the names of those for which there is something on this machine, and what that is."""
+    from dask_ctl.creation.template import found_here
+
+    return found_here()
+
+
+def spec_template(name: str, *, for_editors: bool = False) -> str:
     """Give a commented spec to start from, as YAML.
 
     Parameters
     ----------
     name : str
         One of `spec_templates`.
+    for_editors : bool
+        Whether it begins with the line by which editors find the schema.
 
     Raises
     ------
@@ -128,8 +137,9 @@ def spec_template(name: str) -> str:
     ...
     """
     from dask_ctl.creation.template import template
+    from dask_ctl.spec import schema
 
-    return template(name)
+    return f"{schema.MODELINE if for_editors else ''}{template(name)}"
 
 
 def spec_schema(*, namespace: bool = False) -> dict[str, Any]:

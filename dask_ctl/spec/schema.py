@@ -8,6 +8,10 @@ from typing import Any, Final
 from dask_ctl.spec.keys import BY_NAME, TABLE, schema_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+# By which the YAML language server finds the schema of a file, where the documentation has it.
+MODELINE: Final = (
+    "# yaml-language-server: $schema=https://dask-ctl.readthedocs.io/en/latest/dask-cluster.json\n"
+)
 
 _WORDS: Final = {"type": ["array", "string", "null"], "items": {"type": "string"}}
 
