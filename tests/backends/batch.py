@@ -73,6 +73,11 @@ class ClusterOfJobs:
     refusal: ClassVar[str]
     """What the system says of a queue ``absent``."""
 
+    @pytest.fixture(autouse=True)
+    def _silence(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """How long jobs wait is this machine's business, and so is a note of it."""
+        monkeypatch.setenv("DASK_CTL__WAITING_NOTES", "false")
+
     def test_runs_the_script_unchanged(self, batch: BatchSystem) -> None:
         """The script gives its result, exit code 0, and nothing on stderr."""
         run = batch.python(SCRIPT)
