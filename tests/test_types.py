@@ -35,6 +35,7 @@ VERBS = {
     "resolve_spec()": "dask_ctl.spec.resolved.ResolvedSpec",
     "check_spec()": "list[dask_ctl.exceptions.Problem]",
     "plan_spec()": "str",
+    "list_arguments()": "list[str]",
     "list_specs()": "list[dask_ctl.spec.catalogue.Entry]",
     "spec_inherited(resolve_spec())": "list[dask_ctl.spec.sections.Inherited]",
     "spec_template('slurm')": "str",
