@@ -39,7 +39,7 @@ test-consumers: $(CONSUMERS_VENV)/.test
 
 # What these look at does not depend on the versions of what we need.
 APART_FROM_FLOORS := backends consumers faults \
-	test_packaging.py test_platform.py test_schedulers.py
+	spec/test_properties.py test_packaging.py test_platform.py test_schedulers.py
 test-floor: $(FLOOR_VENV)/.test
 	$(FLOOR_VENV)/$(SCRIPTS)/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_FLOORS)) \
 		--ignore-glob='*notebook*' $(PYTEST_ARGS)
