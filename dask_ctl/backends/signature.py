@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from typing import Any, Final
 
 _NAMED: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -40,13 +41,16 @@ def is_open(signature: inspect.Signature | Callable[..., Any]) -> bool:
     return any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
 
 
-def of(target: Any) -> Iterator[inspect.Signature]:
+@cache
+def of(target: Any) -> tuple[inspect.Signature, ...]:
     """The signatures of a class and its bases, to which ``**kwargs`` may go, or of a function."""
     bases = target.__mro__[:-1] if inspect.isclass(target) else ()
     functions = [base.__dict__["__init__"] for base in bases if "__init__" in base.__dict__]
+    found = []
     for each in functions or [target]:
         with suppress(ValueError, TypeError):  # what is written in C may have none
-            yield inspect.signature(each)
+            found.append(inspect.signature(each))
+    return tuple(found)
 
 
 def names(*takers: Any) -> set[str]:
@@ -60,15 +64,18 @@ def takes(target: Any, name: str) -> bool:
     return name in explicit(own) or (is_open(own) and name in names(target))
 
 
-def documented(target: Any) -> Iterator[tuple[str, str, str]]:
+@cache
+def documented(target: Any) -> tuple[tuple[str, str, str], ...]:
     """The parameters in a numpydoc docstring: each with its type and its first sentence."""
     doc = inspect.getdoc(target) or ""
     sections = re.split(r"^ *(\w[\w ]*)\n *-{3,}\n", doc, flags=re.MULTILINE)
     by_name = dict(zip(sections[1::2], sections[2::2], strict=True))
     body = textwrap.dedent(by_name.get("Parameters", "")) + "\n"
     entry = r"^(\w+) *(?::([^\n]*))?\n((?:(?: +[^\n]*)?\n)+)"
-    for name, type_, told in re.findall(entry, body, re.MULTILINE):
-        yield name, type_.strip(), re.split(r"(?<=\.)\s", " ".join(told.split()))[0]
+    return tuple(
+        (name, type_.strip(), re.split(r"(?<=\.)\s", " ".join(told.split()))[0])
+        for name, type_, told in re.findall(entry, body, re.MULTILINE)
+    )
 
 
 def of_servers(kwargs: Mapping[str, Any]) -> dict[str, list[Any]]:
