@@ -36,7 +36,11 @@ def doubts(kwargs: Mapping[str, Any], timeout: float = 2.0) -> list[Problem]:
             return []
         return [] if done.returncode else done.stdout.splitlines()
 
-    partition, account = kwargs.get("queue"), kwargs.get("account")
+    # Of another kind they are no names, which is said elsewhere; an account may be a number.
+    partition, account = (
+        value if type(value := kwargs.get(name)) in (str, int) else None
+        for name in ("queue", "account")
+    )
     directives = kwargs.get("job_extra_directives")
     # Each is the rest of a line "#SBATCH …".
     lines_of_script = map(str, directives) if isinstance(directives, list | tuple) else ()

@@ -62,6 +62,14 @@ def test_what_is_unknown(bin_folder: Path, kwargs: dict[str, Any], said: list[st
     assert all("; it knows " in str(each) and each.severity == "warning" for each in problems)
 
 
+@pytest.mark.parametrize("name", ["queue", "account"])
+@pytest.mark.parametrize("value", [["absent"], {"absent": 1}, True])
+def test_what_is_no_name_is_not_asked_of(bin_folder: Path, name: str, value: Any) -> None:
+    command(bin_folder, "sinfo", SINFO)
+    command(bin_folder, "sacctmgr", SACCTMGR)
+    assert doubts({name: value}) == []
+
+
 def test_nothing_is_said_that_is_not_known(bin_folder: Path) -> None:
     """Without commands, accounting or an answer in time."""
     kwargs = {"queue": "absent", "account": "absent", "job_extra_directives": ["-q absent"]}

@@ -19,8 +19,10 @@ from tests.conftest import unavailable
 
 
 @pytest.fixture(scope="session")
-def sge_root(require_programs: Callable[..., Mapping[str, str]]) -> Iterator[Path]:
-    """Start a qmaster and one node; export ``SGE_ROOT`` and the ports; stop them at the end."""
+def grid_engine(
+    require_programs: Callable[..., Mapping[str, str]],
+) -> Iterator[Mapping[str, str]]:
+    """Start a qmaster and one node, and stop them at the end; the variables that lead to them."""
     require_programs("sge_qmaster", "sge_execd", "qconf", "qdel", "qstat", "qsub", install=INSTALL)
     try:
         socket.gethostbyname(socket.gethostname())
@@ -33,10 +35,14 @@ def sge_root(require_programs: Callable[..., Mapping[str, str]]) -> Iterator[Pat
         for name in [name for name in os.environ if name.startswith("SGE_")]:
             monkeypatch.delenv(name)
         qmaster, execd = free_ports(2)
-        monkeypatch.setenv("SGE_ROOT", str(folder))
-        monkeypatch.setenv("SGE_CELL", "default")
-        monkeypatch.setenv("SGE_QMASTER_PORT", str(qmaster))
-        monkeypatch.setenv("SGE_EXECD_PORT", str(execd))
+        where = {
+            "SGE_ROOT": str(folder),
+            "SGE_CELL": "default",
+            "SGE_QMASTER_PORT": str(qmaster),
+            "SGE_EXECD_PORT": str(execd),
+        }
+        for name, value in where.items():
+            monkeypatch.setenv(name, value)
         prepare(folder)
         # It takes its time to save what goes with its folder.
         start_daemon(at_end, LIB / "sge_qmaster", env={"SGE_ND": "1"}, grace=0)
@@ -45,14 +51,16 @@ def sge_root(require_programs: Callable[..., Mapping[str, str]]) -> Iterator[Pat
         start_daemon(at_end, LIB / "sge_execd", env={"SGE_ND": "1"})
         at_end.callback(cancel_all)
         wait_until(lambda: "-NA-" not in output("qstat", "-f"), "the node has reported")
-        yield folder
+        yield where
 
 
 @pytest.fixture
 def batch(
-    sge_root: Path, scripts: Scripts, monkeypatch: pytest.MonkeyPatch
+    grid_engine: Mapping[str, str], scripts: Scripts, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[GridEngine]:
     """Use the example spec, on this machine's loopback; leave no job, nor a file but logs."""
+    for name, value in grid_engine.items():
+        monkeypatch.setenv(name, value)
     sge = GridEngine(scripts.cwd, scripts.home, scripts.tmp)
     sge.use_example("sge")
     monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__INTERFACE", "lo")
@@ -61,6 +69,9 @@ def batch(
     try:
         wait_until(lambda: not sge.queue(), "the queue is empty")
         shutil.rmtree(sge.cwd / "logs", ignore_errors=True)
-        wait_until(lambda: not list((sge_root / "tmp").iterdir()), "no job's folder is left")
+        wait_until(
+            lambda: not list(Path(grid_engine["SGE_ROOT"], "tmp").iterdir()),
+            "no job's folder is left",
+        )
     finally:
         cancel_all()

@@ -25,7 +25,7 @@ from tests.backends.scripts import Scripts, wait_until
 
 @pytest.fixture(scope="session")
 def slurm_conf(require_programs: Callable[..., Mapping[str, str]]) -> Iterator[Path]:
-    """Start munge, a controller and two nodes; export ``SLURM_CONF``; stop them at the end."""
+    """Start munge, a controller and two nodes, and stop them at the end; where they are told."""
     programs = require_programs(*PROGRAMS, install=INSTALL)
     # Not pytest's own folder: the path of a Unix socket must stay below 108 characters.
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
@@ -47,8 +47,9 @@ def slurm_conf(require_programs: Callable[..., Mapping[str, str]]) -> Iterator[P
 
 
 @pytest.fixture
-def slurm(slurm_conf: Path, scripts: Scripts) -> Iterator[Slurm]:
+def slurm(slurm_conf: Path, scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slurm]:
     """Use Slurm, and leave no job in it, nor any file but the logs that a spec asks for."""
+    monkeypatch.setenv("SLURM_CONF", str(slurm_conf))
     slurm = Slurm(scripts.cwd, scripts.home, scripts.tmp)
     yield slurm
     try:
