@@ -115,9 +115,9 @@ class JobQueue(Backend):
             yield Problem(f"{self.name} refuses this: {reason(error)}", "check its arguments")
 
     def doubts(self, kwargs: Mapping[str, Any]) -> list[Problem]:
-        """Only Slurm is asked."""
+        """Whether the scheduler can listen here; of the batch systems only Slurm is asked."""
         slurms = self._system is not None and self._system.name == "slurm"
-        return slurm.doubts(kwargs) if slurms else []
+        return [*_no_interface(kwargs), *(slurm.doubts(kwargs) if slurms else [])]
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """The script of each job, and the command that submits it."""
@@ -255,6 +255,20 @@ class LocalJobs(JobQueue):
 
     def with_variables(self, kwargs: Mapping[str, Any], variables: Mapping[str, str]) -> None:
         """There is no way."""
+
+
+def _no_interface(kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+    """Warn of one that this machine lacks: the scheduler listens on that of its jobs by default."""
+    import psutil
+
+    options = kwargs.get("scheduler_options") or {}
+    own = "scheduler_options." if "interface" in options else ""
+    name = (options if own else kwargs).get("interface")
+    here = psutil.net_if_addrs()
+    if name and name not in here and "host" not in options:
+        summary = f"this machine has no network interface {name!r}"
+        remedy, key = f"it has {', '.join(here)}", f"kwargs.{own}interface"
+        yield Problem(summary, remedy, key=key, severity="warning")
 
 
 def _is_size(value: Any) -> bool:

@@ -50,12 +50,8 @@ def import_failed(module: str, name: str, origin: object, error: Exception) -> B
 
 def _package(missing: str, module: str) -> str | None:
     """What ``pip`` installs for a module that is missing while `module` is imported."""
-    root = missing.partition(".")[0]
-    return (
-        installing(missing)
-        or (installing(root) if missing == root else None)
-        or (installing(module) if not module.startswith(missing) and "." in module else None)
-    )
+    # A module below its package may have an extra of its own.
+    return (installing(module) if "." in module else None) or installing(missing)
 
 
 def _pip(package: str | None) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dask_ctl import check_spec
+from dask_ctl.creation.missing import import_failed
 from tests.conftest import require_package
 
 OPERATOR = "write 'module: dask_kubernetes.operator' and 'class: KubeCluster'"
@@ -54,6 +55,13 @@ def test_what_was_meant_is_said(module: str, name: str, remedy: str) -> None:
 def test_letter_case_is_looked_at_first(spec: dict[str, object], name: str, meant: str) -> None:
     found = [problem for problem in check_spec({**spec, "kwargs": {name: 1}}) if problem.key]
     assert (found[0].key, found[0].remedy) == (f"kwargs.{name}", f"did you mean {meant!r}?")
+
+
+def test_the_extra_is_said_where_its_package_is_missing_too() -> None:
+    absent = ModuleNotFoundError(name="dask_cloudprovider")
+    problem = import_failed("dask_cloudprovider.aws", "EC2Cluster", None, absent).problem
+    assert problem.summary == "module 'dask_cloudprovider' is not installed"
+    assert problem.remedy == "pip install 'dask-cloudprovider[aws]'"
 
 
 def test_who_needs_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

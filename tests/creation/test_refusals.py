@@ -173,6 +173,23 @@ def test_an_error_about_a_value_names_its_place(
     assert (problem.key, str(problem.origin)) == (key, "DASK_CTL__CLUSTER_KWARGS")
 
 
+@pytest.mark.parametrize(
+    ("kwargs", "keys"),
+    [
+        ({"interface": "nosuch9"}, ["kwargs.interface"]),
+        ({"scheduler_options": {"interface": "nosuch9"}}, ["kwargs.scheduler_options.interface"]),
+        ({"interface": "nosuch9", "scheduler_options": {"host": "127.0.0.1"}}, []),
+    ],
+)
+def test_an_interface_that_this_machine_lacks_is_a_warning(
+    kwargs: dict[str, Any], keys: list[str]
+) -> None:
+    """On which the scheduler would listen; that of the nodes cannot be seen from here."""
+    found = check_spec({**SLURM, "kwargs": {**JOBS, **kwargs}})
+    told = [each for each in found if "interface" in str(each.key)]
+    assert [(each.key, each.severity) for each in told] == [(key, "warning") for key in keys]
+
+
 def test_an_error_of_the_backends_own_configuration_names_its_file(isolated: Path) -> None:
     path = configure(isolated, "jobqueue:\n  slurm:\n    memory: 16QB\n")
     with pytest.raises(ValueError, match="QB") as caught:
