@@ -213,6 +213,9 @@ class Backend:
     def settle(self, cluster: Any) -> Any:
         """Wait until all that was asked for can be named; in a running loop, give what to await."""
 
+    def before_scaling(self, cluster: Any) -> None:
+        """Do what is due before a cluster that a host owns is scaled, or adapts."""
+
     def waiting_for(self, cluster: Any, timeout: float) -> str | None:
         """What workers that were asked for wait for, in a few words; None if that is not known.
 

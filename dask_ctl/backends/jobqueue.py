@@ -19,6 +19,7 @@ from dask.utils import parse_bytes
 from dask_ctl import _private
 from dask_ctl.backends import batch, batch_systems, signature, slurm
 from dask_ctl.backends.base import Backend
+from dask_ctl.backends.batch_systems import submitted_in
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import Problem, reason
@@ -46,6 +47,7 @@ class JobQueue(Backend):
     by_command = True
     starts_empty = True
     _settled: weakref.ref[Any] | None = None
+    _refusal: Exception | None = None
     makes_credentials = True
     read_by_shell = True
     options_of_servers = True
@@ -166,12 +168,16 @@ class JobQueue(Backend):
         system, room = self._system, self
 
         class Job(job_cls):  # type: ignore[misc]
+            job_id: str | None
+
             async def start(self) -> None:
                 try:
                     await super().start()
-                except Exception as error:
-                    if room._settled is None:
-                        raise  # into the call that creates the cluster
+                except Exception as error:  # noqa: BLE001 -- whatever reads the command's output
+                    # A command may submit a job, warn of something, and fail.
+                    for self.job_id in submitted_in(system, str(error)) if system else ():
+                        await super().close()
+                    self.job_id = None
                     room._say_refused(error, ledger)
                     self.status = Status.running  # as far as SpecCluster asks
                     return
@@ -209,7 +215,7 @@ class JobQueue(Backend):
 
     def start(self, cluster: Any, kwargs: Mapping[str, Any]) -> Any:
         """Submit; a first cancellation waits until the jobs can be named."""
-        return _not_half_way(cluster)
+        return self._not_half_way(cluster)
 
     def settle(self, cluster: Any) -> Any:
         """Wait until each job that was asked for is in the queue.
@@ -221,24 +227,52 @@ class JobQueue(Backend):
         return cluster.sync(self._settle, cluster)
 
     async def _settle(self, cluster: Any) -> Any:
-        await _not_half_way(cluster)
+        await self._not_half_way(cluster)
         self._settled = weakref.ref(cluster)
         return cluster
 
-    def _say_refused(self, error: Exception, ledger: Ledger | None) -> None:
-        """Tell of a job that is refused once the cluster is there, where no call is to fail.
+    async def _not_half_way(self, cluster: Any) -> Any:
+        submitting = asyncio.ensure_future(self._submitted(cluster))
+        try:
+            return await asyncio.shield(submitting)
+        except asyncio.CancelledError:
+            await asyncio.gather(submitting, return_exceptions=True)
+            raise
 
-        A cluster that has nothing else is closed, so that whoever waits for its workers is told.
+    async def _submitted(self, cluster: Any) -> Any:
+        await cluster
+        await asyncio.gather(*cluster.workers.values())
+        if self._refusal is not None:
+            raise self._refusal
+        return cluster
+
+    def _say_refused(self, error: Exception, ledger: Ledger | None) -> None:
+        """Tell of a job that is refused: the call that creates the cluster, which then fails.
+
+        Once the cluster is there, no call is to fail. One that has nothing else is closed, so that
+        whoever waits for its workers is told.
         """
+        if self._settled is None:
+            self._refusal = error
+            return
         # dask-jobqueue's text ends with what the command said.
         why = " ".join(str(error).rpartition("stderr:")[2].split()) or type(error).__name__
         if ledger is not None:
-            ledger.refused(why)
+            ledger.refused(f"a job was refused: {why}")
             return
         sys.stderr.write(f"dask_ctl: a job of {self.name} was refused: {why}\n")
         cluster = self._settled() if self._settled is not None else None
         if cluster is not None and not any(job.job_id for job in cluster.workers.values()):
             cluster.loop.add_callback(cluster.close)
+
+    def before_scaling(self, cluster: Any) -> None:
+        """Have jobs that were refused submitted again, if there are to be as many."""
+        cluster.sync(self._forget_refused, cluster)
+
+    async def _forget_refused(self, cluster: Any) -> None:
+        for name in [name for name, job in cluster.workers.items() if not job.job_id]:
+            del cluster.workers[name]
+            cluster.worker_spec.pop(name, None)
 
     def waiting_for(self, cluster: Any, timeout: float) -> str | None:
         """What the batch system says of jobs that do not run yet: ``2 pending: Resources``."""
@@ -277,22 +311,6 @@ def _is_size(value: Any) -> bool:
         return bool(parse_bytes(value) >= _SMALLEST)
     except (ValueError, TypeError, AttributeError):
         return False
-
-
-async def _not_half_way(cluster: Any) -> Any:
-    submitting = asyncio.ensure_future(_submitted(cluster))
-    try:
-        return await asyncio.shield(submitting)
-    except asyncio.CancelledError:
-        await asyncio.gather(submitting, return_exceptions=True)
-        raise
-
-
-async def _submitted(cluster: Any) -> Any:
-    await cluster
-    # Gives the error of a job that was refused.
-    await asyncio.gather(*cluster.workers.values())
-    return cluster
 
 
 def _job_of(worker: Any) -> str:

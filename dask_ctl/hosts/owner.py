@@ -154,7 +154,7 @@ class Owner:
 
     def refused(self, why: str) -> None:
         """Write down that one was not taken, and why."""
-        logger.error("a job was refused: %s", why)
+        logger.error(why)
         self.note(refused=why)
 
     def cancelled(self, job_id: str) -> None:

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -126,17 +127,24 @@ class Service:
                 f"{n!r} is no number of workers", remedy="give one that is not negative"
             )
         _private.stop_adapting(self.cluster)
-        await asyncio.to_thread(self.cluster.scale, n)
         if self.owner.record.adapt is not None:
             self.owner.note(adapt=None)
+        await self._anew(lambda: self.cluster.scale(n))
 
     async def _adapt(self, options: dict[str, Any]) -> None:
         self._refuse_fixed("adapt")
         for problem in option_misfits(self.room, "adapt", options):
             raise InvalidSpecError.of(problem)
         given = self.room.adapt_options(self.cluster, options)
-        await asyncio.to_thread(lambda: self.cluster.adapt(**given))
+        await self._anew(lambda: self.cluster.adapt(**given))
         self.owner.note(adapt=options)
+
+    async def _anew(self, change: Callable[[], object]) -> None:
+        """Change the size of the cluster, whatever was refused before."""
+        if self.owner.record.refused is not None:
+            self.owner.note(refused=None)
+            await asyncio.to_thread(self.room.before_scaling, self.cluster)
+        await asyncio.to_thread(change)
 
     def _refuse_fixed(self, verb: str) -> None:
         if _private.has_fixed_size(self.cluster) or not hasattr(self.cluster, verb):

@@ -82,6 +82,10 @@ class Live(ABC):
         """What workers that were asked for wait for; None if that is not known in time."""
         return None
 
+    def hopeless(self) -> str | None:
+        """Why no more workers will come, if that is known."""
+        return None
+
     def last_error(self) -> str | None:
         """The last error that was logged for it, if that is known."""
         return None

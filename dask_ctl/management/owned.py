@@ -81,10 +81,17 @@ class Owned(Live):
         with suppress(BackendError, NoSuchClusterError):
             record = records.read(self.name)  # a job may have been submitted just now
             if record.refused is not None:
-                return f"a job was refused: {record.refused}"
+                return record.refused
             if record.system is not None:
                 system = batch_systems.SYSTEMS[record.system]
                 return await asyncio.to_thread(batch.waiting, system, record.jobs, timeout)
+        return None
+
+    def hopeless(self) -> str | None:
+        """A job was refused, and there is no other."""
+        with suppress(BackendError, NoSuchClusterError):
+            record = records.read(self.name)
+            return None if record.jobs else record.refused
         return None
 
     def last_error(self) -> str | None:

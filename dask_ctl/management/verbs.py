@@ -121,8 +121,14 @@ async def wait(
         last = info.workers
         if last is not None and (last == n if exactly else last >= n):
             return
+        if why := live.hopeless():
+            raise BackendError(
+                f"cluster {name!r} has {last or 0} workers, and no more will come: {why}",
+                remedy="mend its spec, and create it anew",
+            )
         if deadline is not None and time.monotonic() > deadline:
-            said = await live.waiting_for(_ASK), live.last_error()
+            why, error = await live.waiting_for(_ASK), live.last_error()
+            said = [why, None if why and error and why in error else error]
             few = f"cluster {name!r} has {last} workers, not yet as many as were asked for"
             if last is None:
                 few = f"how many workers cluster {name!r} has is not known: it is {info.status}"

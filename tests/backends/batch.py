@@ -26,6 +26,7 @@ from tests.backends.scripts import (
     WORK_FOR_EVER,
     Moment,
     Scripts,
+    refused,
     wait_until,
 )
 from tests.conftest import ROOT, unavailable
@@ -72,6 +73,8 @@ class ClusterOfJobs:
 
     refusal: ClassVar[str]
     """What the system says of a queue ``absent``."""
+    submitting: ClassVar[str]
+    """The command that submits a job."""
 
     @pytest.fixture(autouse=True)
     def _silence(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,6 +182,35 @@ class ClusterOfJobs:
         errors = [line for line in run.stderr.splitlines() if line.startswith("dask_ctl: ")]
         assert len(errors) == 1
         assert self.refusal in errors[0]
+        assert run.stderr.count("Traceback") == 1, run.stderr
+
+    def test_a_refused_job_is_one_line_of_run(
+        self, batch: BatchSystem, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """`dask cluster run` says it alone, and does not run the command."""
+        monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__QUEUE", "absent")
+        run = batch.dask_cluster("run", "--", "touch", "has-run")
+        refused(run, 5, self.refusal)
+        assert len(run.stderr.splitlines()) == 2, run.stderr
+        assert not (batch.cwd / "has-run").exists()
+
+    @pytest.mark.parametrize("asynchronous", [False, True])
+    def test_jobs_that_are_submitted_by_a_command_that_fails(
+        self, batch: BatchSystem, monkeypatch: pytest.MonkeyPatch, *, asynchronous: bool
+    ) -> None:
+        """They are taken out of the queue again: the fixture sees that none is left."""
+        folder = batch.cwd.parent / "bin"
+        folder.mkdir()
+        command = folder / self.submitting
+        command.write_text(
+            f'#!/bin/sh\n{shutil.which(self.submitting)} "$@"\necho oh >&2; exit 1\n'
+        )
+        command.chmod(0o755)
+        monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+        run = batch.python(ASYNCHRONOUS if asynchronous else SCRIPT)
+        assert (run.stdout, run.returncode) == ("", 1)
+        assert run.stderr.splitlines()[-1].startswith("dask_ctl: ")
+        assert "submitted" in run.stderr.lower()
 
     def test_jobs_refused_by_adapt_end_a_script_that_waits(
         self, batch: BatchSystem, monkeypatch: pytest.MonkeyPatch

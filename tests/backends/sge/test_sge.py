@@ -9,3 +9,4 @@ class TestCluster(ClusterOfJobs):
     """``SGECluster``: each job is two workers."""
 
     refusal = "unknown queue"
+    submitting = "qsub"

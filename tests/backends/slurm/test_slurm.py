@@ -58,6 +58,7 @@ class TestCluster(ClusterOfJobs):
     """``SLURMCluster``: each worker is a job."""
 
     refusal = "invalid partition specified: absent"
+    submitting = "sbatch"
 
     def test_inside_a_job(self, batch: Slurm) -> None:
         """The script itself is a job, whose workers are further jobs."""

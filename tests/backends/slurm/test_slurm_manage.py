@@ -14,6 +14,7 @@ import pytest
 from two_nodes import Slurm
 
 from dask_ctl.hosts import store as records
+from tests.backends.daemons import output
 from tests.backends.scripts import (
     ANSWER,
     DASK_CLUSTER,
@@ -170,9 +171,15 @@ def test_a_job_refused_by_adapt(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -
     ok(dask_cluster(slurm, "adapt", "a", "--minimum", "1", "--maximum", "2", "--no-wait"))
     said = "a job was refused: sbatch: error: .*"
     wait_until(lambda: re.search(said, ok(dask_cluster(slurm, "list", "recorded"))), "it is told")
-    run = dask_cluster(slurm, "scale", "a", "1", "--timeout", "8")
-    refused(run, 5, said)
-    ok(dask_cluster(slurm, "delete", "a"))
+    refused(dask_cluster(slurm, "scale", "a", "1"), 5, f"0 workers, and no more will come: {said}")
+    refused(dask_cluster(slurm, "wait", "a", "--workers", "1"), 5, said)
+    output("scontrol", "create", "partitionname=absent", "nodes=n1")
+    try:
+        ok(dask_cluster(slurm, "scale", "a", "1"))
+        assert listed(slurm)[0][0]["waiting"] is None
+    finally:
+        ok(dask_cluster(slurm, "delete", "a"))
+        output("scontrol", "delete", "partitionname=absent")
 
 
 def test_check_asks_slurm(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
