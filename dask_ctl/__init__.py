@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         spec_template,
         stop_adapting,
         use_spec,
+        wait_for_command,
         wait_for_workers,
     )
 
@@ -76,6 +77,7 @@ __all__ = [
     "spec_template",
     "stop_adapting",
     "use_spec",
+    "wait_for_command",
     "wait_for_workers",
 ]
 

@@ -27,6 +27,7 @@ VERBS = {
     "stop_adapting('a')": "int",
     "delete_cluster('a', timeout=3)": None,
     "wait_for_workers('a', 1)": None,
+    "wait_for_command('a')": "int | None",
     "get_snippet('a')": "str",
     "describe_cluster('a')": "dict[str, Any]",
     "get_logs('a')": "typing.Iterator[str]",
@@ -54,6 +55,7 @@ LATER = {
     "stop_adapting('a', True)": "int",
     "delete_cluster('a', True)": None,
     "wait_for_workers('a', 1, asynchronous=True)": None,
+    "wait_for_command('a', asynchronous=True)": "int | None",
     "get_snippet('a', asynchronous=True)": "str",
     "describe_cluster('a', asynchronous=True)": "dict[str, Any]",
 }

@@ -65,7 +65,7 @@ def detached() -> dict[str, Any]:
 
 
 def end_tree(pid: int, patience: float) -> None:
-    """Ask a process to end, and end by force what is left of it and its children.
+    """Ask a process and its children to end, and end by force what is left of them.
 
     That includes the process group that it leads, where there are such groups. Windows knows no
     asking: there the process itself is ended at once.
@@ -83,9 +83,11 @@ def end_tree(pid: int, patience: float) -> None:
         process = psutil.Process(pid)
         tree = [process, *process.children(recursive=True)]
         leads_group = group_of(pid) == pid != group_of(os.getpid())
-        process.terminate()
     except (psutil.NoSuchProcess, ProcessLookupError):
         return
+    for each in tree:
+        with suppress(psutil.NoSuchProcess):
+            each.terminate()
     _, left = psutil.wait_procs(tree, timeout=patience)
     for each in left:
         with suppress(psutil.NoSuchProcess):

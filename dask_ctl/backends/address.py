@@ -15,6 +15,11 @@ TLS: Final = {
 }
 
 
+def is_enough(address: str) -> bool:
+    """Whether a scheduler can be reached by its address alone, without its class."""
+    return address.partition("://")[0] in _PROTOCOLS
+
+
 def variables_of(cluster: Any) -> dict[str, str]:
     """The variables with which ``Client()`` in another process finds `cluster`.
 
@@ -24,7 +29,7 @@ def variables_of(cluster: Any) -> dict[str, str]:
         If its address alone does not do.
     """
     own = str(cluster.scheduler_address)
-    if own.partition("://")[0] not in _PROTOCOLS:
+    if not is_enough(own):
         raise BackendError(
             f"another process cannot reach {own} by its address alone",
             remedy="have the cluster listen on tcp (kwargs.protocol), or call create_cluster() "

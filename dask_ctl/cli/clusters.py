@@ -233,18 +233,27 @@ def dashboard(*, name: str) -> None:
     "--workers",
     "n",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
     metavar="N",
-    help="How many are enough.",
+    help="How many are enough.  [default: 1]",
 )
 @timeout_option(None, "Wait no longer than this.")
-def wait(*, name: str, n: int, timeout: float | None) -> None:
-    """Wait until the cluster NAME has enough workers."""
+def wait(*, name: str, n: int | None, timeout: float | None) -> None:
+    """Wait until the cluster NAME has enough workers.
+
+    Without --workers, that of `run --detach` is waited for to its end; the exit code is its own.
+    """
     from dask_ctl import lifecycle
 
-    with printing.progress(f"waiting for {printing.workers(n)} of {name}", n) as told:
-        lifecycle.wait_for_workers(name, n, timeout=timeout, told=told, noted=printing.note)
+    what = f"{printing.workers(n)} of {name}" if n else name
+    with printing.progress(f"waiting for {what}", n) as told:
+        code = None if n else lifecycle.wait_for_command(name, timeout=timeout)
+        if code is None:
+            lifecycle.wait_for_workers(
+                name, n or 1, timeout=timeout, told=told, noted=printing.note
+            )
+    if code is not None:
+        click.echo(f"The command of {name} has ended with exit code {code}.", err=True)
+        sys.exit(code)
 
 
 COMMANDS: Final = (

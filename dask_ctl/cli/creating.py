@@ -44,24 +44,26 @@ def create(
     """
     if wait and no_wait:
         raise click.UsageError("--wait and --no-wait exclude each other")
+    if idle_timeout is not None:
+        spec["settings"] += (f"idle_timeout={idle_timeout:g}",)
+    _launch(
+        resolved_from(**spec),
+        name,
+        wait=None if no_wait else wait or 0,
+        timeout=timeout,
+        secure=secure,
+    )
+
+
+def _launch(resolved: Any, name: str | None, **options: Any) -> None:
+    """Create a cluster that lives on, and print its name; leave none that nobody can name."""
     from dask_ctl import lifecycle
     from dask_ctl.exceptions import BackendError
 
-    if idle_timeout is not None:
-        spec["settings"] += (f"idle_timeout={idle_timeout:g}",)
-    resolved = resolved_from(**spec)
-    what = f"creating {resolved.spec.target} from {resolved.origin}"
-    workers = None if no_wait else wait or 0
     with _ending():
-        with _undone(), printing.progress(what) as told:
+        with _undone(), printing.progress(_creating(resolved), options.get("wait")) as told:
             name = lifecycle.launch_cluster(
-                resolved,
-                name,
-                wait=workers,
-                timeout=timeout,
-                secure=secure,
-                told=told,
-                noted=printing.note,
+                resolved, name, **options, told=told, noted=printing.note
             )
         try:
             click.echo(name)
@@ -71,6 +73,10 @@ def create(
                 f"the name of the cluster cannot be printed: {error.strerror}",
                 remedy=f"{name!r} was deleted again; create it with another standard output",
             ) from None
+
+
+def _creating(resolved: Any) -> str:
+    return f"creating {resolved.spec.target} from {resolved.origin}"
 
 
 @contextmanager
@@ -138,19 +144,25 @@ def _forgotten(args: list[str], ctx: click.Context) -> click.UsageError | None:
 
 @click.command(cls=_BeforeCommand)
 @with_spec
-@click.option("--name", help="Use the running cluster NAME, and leave it running.")
-def run(*, name: str | None, command: list[str], **spec: Any) -> None:
+@click.option(
+    "--name",
+    help="Use the running cluster NAME, and leave it running; with --detach, call the new one so.",
+)
+@click.option("--detach", is_flag=True, help="Return once it runs, and print its name.")
+def run(*, name: str | None, detach: bool, command: list[str], **spec: Any) -> None:
     """Run COMMAND with a cluster that Client() in it finds.
 
     The cluster is created for it, and closed when it ends.
     """
+    if detach:
+        _launch(resolved_from(**spec), name, command=command)
+        return
     if name is not None and (spec["spec"] or spec["file"] or spec["settings"]):
         raise click.UsageError("--name takes a running cluster as it is; leave out the spec")
     from dask_ctl import lifecycle
 
     resolved = None if name else resolved_from(**spec)
-    target = resolved and f"creating {resolved.spec.target} from {resolved.origin}"
-    click.echo(target or f"connecting to {name}", err=True)
+    click.echo(_creating(resolved) if resolved else f"connecting to {name}", err=True)
     with _ending(), _undone():
         sys.exit(lifecycle.run_command(command, resolved, name=name))
 

@@ -95,12 +95,14 @@ def _link(text: str, address: str | None) -> str:
 def description(details: dict[str, Any]) -> Iterator[str]:
     """All there is to say of a cluster, as lines."""
     for key in (
-        "name", "type", "status", "waiting", "address", "dashboard", "created", "discovery", "log",
+        "name", "type", "status", "waiting", "command", "address", "dashboard", "created",
+        "discovery", "log",
     ):  # fmt: skip
         if details[key] is not None:
             yield f"{key + ':':<12}{details[key]}"
     if details["workers"] is not None:
-        threads = "" if details["threads"] is None else f", with {details['threads']} threads"
+        n = details["threads"]
+        threads = "" if n is None else f", with {n} thread{'' if n == 1 else 's'}"
         yield f"{'workers:':<12}{details['workers']}{threads}"
         yield f"{'memory:':<12}{_size(details['memory_used'])} of {_size(details['memory'])}"
         tasks = details["tasks"]

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal
 
@@ -72,6 +72,8 @@ class Launch:
         Its resolved spec.
     deadline : float, optional
         When to give up, as `time.monotonic` counts.
+    command : sequence of str
+        A command for whose time the cluster is there.
 
     Attributes
     ----------
@@ -86,7 +88,13 @@ class Launch:
         If its record or its log cannot be written.
     """
 
-    def __init__(self, name: str, tree: Located, deadline: float | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        tree: Located,
+        deadline: float | None = None,
+        command: Sequence[str] = (),
+    ) -> None:
         self.name, self.deadline, self.recorded = name, deadline, False
         records.check_name(name)
         if records.exists(name):
@@ -96,7 +104,7 @@ class Launch:
         with records.writing(self._log), open(self._log, "ab", opener=_private) as stderr:
             self._process = subprocess.Popen(
                 # -P: nothing is imported from the current directory but what the spec names.
-                [sys.executable, "-P", "-m", "dask_ctl.hosts.owner", name],
+                [sys.executable, "-P", "-m", "dask_ctl.hosts.owner", name, *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

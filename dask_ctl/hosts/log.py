@@ -37,18 +37,18 @@ def shorten(log: Path) -> None:
 
 
 def keep(log: Path) -> None:
-    """Keep a copy of a log beyond its cluster's end, and drop those that are older than that."""
+    """Keep a copy of a file beyond its cluster's end, and drop those that are older than that."""
     kept = kept_of(log)
     with suppress(OSError):
         kept.parent.mkdir(mode=0o700, exist_ok=True)
         for each in kept.parent.iterdir():
             if each.stat().st_mtime < time.time() - KEPT_DAYS * 86400:
                 each.unlink()
-        shutil.copyfile(log, kept)
+        shutil.copy(log, kept)  # which only the user may read, too
 
 
 def kept_of(log: Path) -> Path:
-    """Where the log of a cluster that has ended by itself is kept."""
+    """Where the log, or the record, of a cluster that has ended by itself is kept."""
     return log.parent.parent / "ended" / log.name
 
 

@@ -1,8 +1,9 @@
 """The process that owns a cluster which was created from the command line.
 
-``python -P -m dask_ctl.hosts.owner NAME`` reads a resolved spec from its standard input, says on
-its standard output how far it is, and then belongs to nobody's terminal. A cluster that can be
-found again by its name needs no owner: it is left running, and the process ends.
+``python -P -m dask_ctl.hosts.owner NAME [COMMAND...]`` reads a resolved spec from its standard
+input, says on its standard output how far it is, and then belongs to nobody's terminal. A cluster
+that can be found again by its name needs no owner: it is left running, and the process ends. One
+that is there for a command ends with that.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ import json
 import logging
 import os
 import pickle
+import shlex
 import signal
+import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -34,15 +38,17 @@ from dask_ctl.exceptions import (
     exit_code_of,
     explained,
 )
-from dask_ctl.hosts import log
+from dask_ctl.hosts import command
 from dask_ctl.hosts import store as records
 from dask_ctl.hosts.service import Service
 from dask_ctl.spec.located import Located, Origin, Source, locate, merge
 from dask_ctl.spec.resolved import ResolvedSpec
+from dask_ctl.spec.secrets import masked
 
 logger = logging.getLogger("dask_ctl")
 
 CLOSE_TIMEOUT: Final = 60.0  # seconds
+_COMMAND_TIMEOUT: Final = 20.0  # the same for a command that is asked to end
 
 
 def main() -> None:
@@ -60,7 +66,7 @@ def main() -> None:
     logger.setLevel(logging.INFO)
     # Else it has a line of everyone who only looks whether its scheduler listens.
     logging.getLogger("distributed.comm.tcp").setLevel(logging.WARNING)
-    owner = Owner(sys.argv[1], tree, channel)
+    owner = Owner(sys.argv[1], tree, channel, sys.argv[2:])
     try:
         owner.run()
     except KeyboardInterrupt:
@@ -87,13 +93,17 @@ class Owner:
         Its resolved spec.
     channel : int
         The descriptor on which to say how far it is.
+    command : sequence of str
+        A command for whose time the cluster is there.
     """
 
-    def __init__(self, name: str, tree: Located, channel: int) -> None:
+    def __init__(self, name: str, tree: Located, channel: int, command: Sequence[str] = ()) -> None:
         self.tree = tree
         self.channel = channel
+        self.command = command
+        self.process: subprocess.Popen[bytes] | None = None  # of the command
         self.stop_within = CLOSE_TIMEOUT
-        self.keeps_log = False  # nobody asked for its end, so somebody may ask why
+        self.is_kept = False  # nobody asked for its end, so somebody may ask why
         self._writing = threading.RLock()  # two jobs may be submitted at once
         resolved = ResolvedSpec.of(tree)
         shown = resolved.as_dict()
@@ -104,6 +114,7 @@ class Owner:
             spec=shown,
             adapt=shown["spec"]["adapt"],
             host=records.Host.here(),
+            command=masked(shlex.join(command)) or None,
         )
 
     def say(self, **event: Any) -> None:
@@ -120,17 +131,21 @@ class Owner:
         except BaseException:
             self._forget()
             raise
-        try:
-            if room.can_be_left:
-                self._leave(room, cluster)
-                return
-            service = Service(self, cluster, room)
-            _async.run(service.serve())
-            self.keeps_log = service.scheduler_ended
-        except BaseException:
+        with ExitStack() as kept:  # until the command has ended
+            try:
+                if self.command:
+                    environment = command.environment_for(cluster, room, os.environ, kept)
+                    self.process = command.start(self.command, environment, **_platform.detached())
+                elif room.can_be_left:
+                    self._leave(room, cluster)
+                    return
+                service = Service(self, cluster, room)
+                _async.run(service.serve())
+                self.is_kept = service.ended_by_itself
+            except BaseException:
+                self._end(room, cluster)
+                raise
             self._end(room, cluster)
-            raise
-        self._end(room, cluster)
 
     def change(self, **changes: Any) -> None:
         """Write down what has changed of the cluster."""
@@ -226,13 +241,25 @@ class Owner:
         logger.info("closing cluster %s", self.record.name)
         self.note(status="closing")
         deadline = time.monotonic() + self.stop_within
+        self._end_command()
         closing = _async.in_daemon(exits.undo, cluster, room)
         try:
-            closing.result(self.stop_within)
+            closing.result(max(1.0, deadline - time.monotonic()))
         except TimeoutError:
             logger.error("its class has not closed it within %g s", self.stop_within)  # noqa: TRY400
             self._end_by_force(deadline)
         self._forget()
+
+    def _end_command(self) -> None:
+        """End the command if it still runs; write down how it has ended by itself."""
+        if self.process is None:
+            return
+        if self.process.poll() is not None:
+            self.note(exit_code=command.exit_code(self.process))
+            logger.info("the command has ended with exit code %d", self.record.exit_code)
+            return
+        logger.info("ending the command")
+        _platform.end_tree(self.process.pid, min(_COMMAND_TIMEOUT, self.stop_within / 2))
 
     def _end_by_force(self, deadline: float) -> None:
         import psutil
@@ -249,8 +276,8 @@ class Owner:
         if self.record.jobs:  # what is left can be ended by whoever finds its record
             self.lock.release()
             return
-        if self.keeps_log:
-            log.keep(self.record.log)
+        if self.is_kept:
+            records.keep(self.record)
         with open(os.devnull, "wb") as nothing:  # Windows removes no log that is open
             os.dup2(nothing.fileno(), 1)
             os.dup2(nothing.fileno(), 2)

@@ -95,6 +95,10 @@ class Record:
         Its jobs there.
     refused : str, optional
         Why it has not taken the last one that was asked for.
+    command : str, optional
+        The command for whose time it is there, as a shell reads it, secrets masked.
+    exit_code : int, optional
+        That of the command, once it has ended by itself.
     """
 
     name: str
@@ -110,6 +114,8 @@ class Record:
     system: str | None = None
     jobs: tuple[str, ...] = ()
     refused: str | None = None
+    command: str | None = None
+    exit_code: int | None = None
 
     @property
     def log(self) -> Path:

@@ -23,6 +23,8 @@ from dask_ctl.hosts import log
 from dask_ctl.hosts.client import LOOPBACK, MAX_LINE
 
 if TYPE_CHECKING:
+    import subprocess
+
     from dask_ctl.hosts.owner import Owner
 
 logger = logging.getLogger("dask_ctl")
@@ -50,7 +52,7 @@ class Service:
         self.owner, self.cluster, self.room = owner, cluster, room
         self.address = str(cluster.scheduler_address)
         self.stop = asyncio.Event()
-        self.scheduler_ended = False
+        self.ended_by_itself = False
 
     async def serve(self) -> None:
         """Answer until told to stop, or until the cluster has gone."""
@@ -64,9 +66,12 @@ class Service:
         self.owner.change(status="running", address=self.address, host=replace(host, port=port))
         self.owner.say(running=self.owner.record.name)
         os.close(self.owner.channel)
-        looking = asyncio.create_task(self._until_gone())
+        looking = [asyncio.create_task(self._until_gone())]
+        if self.owner.process is not None:
+            looking.append(asyncio.create_task(self._until_ended(self.owner.process)))
         await self.stop.wait()
-        looking.cancel()
+        for each in looking:
+            each.cancel()
         server.close()
 
     async def _listening(self) -> asyncio.Server:
@@ -156,13 +161,18 @@ class Service:
 
     # -- a cluster that ends by itself -----------------------------------------------------------
 
+    async def _until_ended(self, command: subprocess.Popen[bytes]) -> None:
+        await asyncio.to_thread(command.wait)
+        self.ended_by_itself = True
+        self.stop.set()
+
     async def _until_gone(self) -> None:
         failures = 0
         while failures < _LOOKS:
             await asyncio.sleep(_LOOK_INTERVAL)
             log.shorten(self.owner.record.log)
             failures = 0 if await self._is_there() else failures + 1
-        self.scheduler_ended = True
+        self.ended_by_itself = True
         limit = self.owner.record.spec["spec"].get("idle_timeout")
         why = f" (its idle_timeout is {limit})" if limit else ""
         logger.warning("the scheduler of cluster %s has gone%s", self.owner.record.name, why)

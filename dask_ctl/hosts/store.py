@@ -33,9 +33,11 @@ __all__ = [
     "Record",
     "add",
     "check_name",
+    "ended",
     "everything",
     "exists",
     "folder",
+    "keep",
     "kept_log",
     "names",
     "prepare_folder",
@@ -165,7 +167,10 @@ def read(name: str) -> Record:
     BackendError
         If it cannot be read, is another user's, or another version wrote it.
     """
-    path = path_of(name)
+    return _read(name, path_of(name))
+
+
+def _read(name: str, path: Path) -> Record:
     try:
         _refuse_others(path.parent, path.parent.stat())
         # Without blocking: it might be a pipe.
@@ -185,6 +190,19 @@ def read(name: str) -> Record:
         raise BackendError(
             "is not a record of a cluster", remedy="remove it if you did not write it", origin=path
         ) from None
+
+
+def keep(record: Record) -> None:
+    """Keep a copy of the record and the log of a cluster that has ended by itself."""
+    for path in (record.log, path_of(record.name)):
+        log.keep(path)
+
+
+def ended(name: str) -> Record | None:
+    """The record of a cluster that has ended by itself, if it is still kept."""
+    with suppress(BackendError, InvalidSpecError, NoSuchClusterError):
+        return _read(name, log.kept_of(path_of(name)))
+    return None
 
 
 def kept_log(name: str) -> Path | None:

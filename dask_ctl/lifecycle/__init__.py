@@ -41,6 +41,7 @@ from dask_ctl.lifecycle.running import (
     get_cluster,
     get_logs,
     get_snippet,
+    wait_for_command,
     wait_for_workers,
 )
 from dask_ctl.spec import defaults as _defaults  # noqa: F401 -- registers them
@@ -77,5 +78,6 @@ __all__ = [
     "spec_templates_here",
     "stop_adapting",
     "use_spec",
+    "wait_for_command",
     "wait_for_workers",
 ]

@@ -77,6 +77,7 @@ def launch_cluster(
     wait: int | None = 0,
     timeout: float | None = None,
     secure: bool = False,
+    command: Sequence[str] = (),
     told: Callable[[int], None] | None = None,
     noted: Callable[[str], None] | None = None,
 ) -> str:
@@ -94,6 +95,9 @@ def launch_cluster(
         When to give up, and leave nothing, in seconds.
     secure : bool
         Whether the cluster gets TLS, by credentials that its class makes for it alone.
+    command : sequence of str, optional
+        A command and its arguments, to run as `run_command` does once the cluster is there, which
+        ends when the command does: see `wait_for_command`.
     told : callable, optional
         Called with the number of workers, when it changes.
     noted : callable, optional
@@ -115,15 +119,18 @@ def launch_cluster(
     """
     from dask_ctl import _async
     from dask_ctl.exceptions import BackendError, DaskCtlWarning, Problem, text_of
+    from dask_ctl.hosts.command import require_program
     from dask_ctl.hosts.launch import Launch, name_for, secured
     from dask_ctl.management import verbs
 
+    if command:
+        require_program(command)
     deadline = None if timeout is None else time.monotonic() + timeout
     resolved = resolved_from(spec_path, local_fallback)
     if secure:
         resolved = secured(resolved)
     name = name or name_for(resolved)
-    launch = Launch(name, resolved.tree, deadline)
+    launch = Launch(name, resolved.tree, deadline, command)
     try:
         launch.until("hosted" if wait is None else "running")
         if wait:
@@ -177,9 +184,10 @@ def run_command(
     BackendError
         If the command cannot be run, or cannot reach the cluster.
     """
+    from dask_ctl.hosts.command import require_program
     from dask_ctl.management import run, verbs
 
-    run.require_program(command)
+    require_program(command)
     if name is not None:
         return run.run_with(verbs.connect(name), command)
     return run.run_with(run.create_for(resolved_from(spec_path, local_fallback)), command)

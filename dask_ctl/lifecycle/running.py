@@ -181,6 +181,46 @@ def wait_for_workers(
     return now_or_later(waiting, asynchronous)
 
 
+@overload
+def wait_for_command(
+    name: str, asynchronous: Literal[False] = False, *, timeout: float | None = None
+) -> int | None: ...
+@overload
+def wait_for_command(
+    name: str, asynchronous: Literal[True], *, timeout: float | None = None
+) -> Later[int | None]: ...
+def wait_for_command(
+    name: str, asynchronous: bool = False, *, timeout: float | None = None
+) -> int | Later[int | None] | None:
+    """Wait until the command for whose time a cluster is there has ended.
+
+    Parameters
+    ----------
+    name : str
+        What `launch_cluster` gave; it is known for a week after the end, too.
+    asynchronous : bool
+        Whether to return an awaitable.
+    timeout : float, optional
+        When to give up, in seconds.
+
+    Returns
+    -------
+    code : int or None
+        Its exit code; 128 and the signal's number if a signal ended it. None, at once, if the
+        cluster runs no command.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is none of that name.
+    BackendError
+        If it has not ended in time, or was ended with its cluster.
+    """
+    from dask_ctl.management import verbs
+
+    return now_or_later(verbs.command_ended(name, timeout), asynchronous)
+
+
 def get_logs(name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
     """Give what a cluster has logged, piece by piece.
 

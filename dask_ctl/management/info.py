@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from textwrap import shorten
 from typing import Any, ClassVar, Final
 
 from dask_ctl import _html
 
+_COMMAND_WIDTH: Final = 40
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
@@ -43,6 +45,8 @@ class ClusterInfo:
         The bounds between which it adapts.
     idle_since : str or None
         Since when it has no work, in ISO 8601, UTC.
+    command : str or None
+        The command for whose time it is there.
     details : mapping
         All that its scheduler says of itself.
     """
@@ -59,6 +63,7 @@ class ClusterInfo:
     waiting: str | None = None
     adapt: Mapping[str, Any] | None = field(default=None, hash=False)
     idle_since: str | None = None
+    command: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
@@ -68,12 +73,13 @@ class ClusterInfo:
 
     @property
     def state(self) -> str:
-        """Its status, what it waits for, how it adapts, and how long it has no work, in words."""
+        """Its status, what it waits for, adapts to and runs, and how long it is idle, in words."""
         limits = self.adapt and ", ".join(f"{key} {value}" for key, value in self.adapt.items())
         adapts = f"adapts ({limits})" if limits else None
         since = age(self.idle_since)
         idle = None if since.endswith("s") or not since else f"idle {since}"  # seconds are no news
-        return ", ".join(filter(None, (self.status, self.waiting, adapts, idle)))
+        runs = self.command and f"runs {shorten(self.command, _COMMAND_WIDTH, placeholder='...')}"
+        return ", ".join(filter(None, (self.status, self.waiting, adapts, runs, idle)))
 
     @property
     def dashboard(self) -> str | None:

@@ -103,6 +103,7 @@ class Live(ABC):
             "type": record.target if record else self.type,
             "created": record and record.created,
             "adapt": record and record.adapt,
+            "command": record and record.command,
         }
         return ClusterInfo(name=self.name, discovery=self.discovery, **{**recorded, **known})
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from dask_ctl.backends import batch, batch_systems, listening
+from dask_ctl.backends import address, batch, batch_systems, listening
 from dask_ctl.exceptions import BackendError, NoSuchClusterError
 from dask_ctl.hosts import client, log
 from dask_ctl.hosts import store as records
@@ -53,6 +53,9 @@ class Owned(Live):
         record, life = self.record, self.record.life
         if life != "dead" and record.status != "running":
             return {"status": record.status}
+        if record.address is not None and not address.is_enough(record.address):
+            known = {"alive": "running", "dead": "dead"}
+            return {"status": known.get(life, "unknown: its host cannot be reached from here")}
         # One that is gone refuses at once, which distributed tries again and again.
         if record.address is None or not await asyncio.to_thread(listening.listens, record.address):
             return {"status": "dead" if life == "dead" else await self._silence()}
@@ -119,10 +122,10 @@ class Owned(Live):
 
     def _orphan(self) -> Seen:
         """Its scheduler, if that goes on without its owner."""
-        address = self.record.address
-        if address is None or not listening.listens(address):
+        own = self.record.address
+        if own is None or not listening.listens(own):
             self._require_life()
-        return Seen(str(address), self.discovery)
+        return Seen(str(own), self.discovery)
 
     async def scale(self, n: int, deadline: float | None) -> None:
         """Have its owner do it."""

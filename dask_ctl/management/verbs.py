@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from dask_ctl import _async
@@ -158,6 +159,41 @@ async def describe(name: str) -> dict[str, Any]:
         "spec": record.spec.get("spec") if record else None,
         "origins": record.spec.get("origins") if record else None,
     }
+
+
+async def command_ended(name: str, timeout: float | None = None) -> int | None:
+    """Wait until the command of a cluster has ended: its exit code; None if it runs none."""
+    deadline, record = _deadline(timeout), None
+    while records.exists(name):
+        with suppress(NoSuchClusterError):  # it has just ended
+            record = records.read(name)
+            if record.command is None:
+                return None
+            if record.life == "dead" and records.exists(name):
+                raise BackendError(
+                    f"the host of cluster {name!r} has ended before its command",
+                    remedy=f"see: dask cluster logs {name}",
+                )
+        if deadline is not None and time.monotonic() > deadline:
+            raise BackendError(
+                f"the command of cluster {name!r} has not ended",
+                remedy=f"wait longer with --timeout, or see: dask cluster logs {name}",
+            )
+        await asyncio.sleep(POLL)
+    ended = records.ended(name)
+    if record is None and (ended is None or ended.command is None):
+        await find(name)  # says if there is none
+        return None
+    if ended is None or (record and record.created != ended.created):
+        raise NoSuchClusterError(
+            f"cluster {name!r} was deleted before its command had ended", remedy="run it again"
+        )
+    if ended.exit_code is None:
+        raise BackendError(
+            f"the command of cluster {name!r} was ended, as its scheduler had gone",
+            remedy=f"see: dask cluster logs {name}",
+        )
+    return ended.exit_code
 
 
 def logs(name: str, *, follow: bool, tail: int | None) -> tuple[Iterator[str], Problem | None]:

@@ -191,7 +191,7 @@ def test_credentials_of_a_killed_process_are_removed(shell: Scripts) -> None:
     script = shell.cwd / "writes.py"
     script.write_text(
         "import os, signal, sys\nfrom contextlib import ExitStack\n"
-        "from dask_ctl.management.run import write_private\n"
+        "from dask_ctl.hosts.command import write_private\n"
         "with ExitStack() as kept:\n"
         "    print(write_private(kept, 'key.pem', 'x'), flush=True)\n"
         "    os.kill(os.getpid(), int(sys.argv[1]))\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -44,6 +45,32 @@ def test_unmodified_script(gateway: Server, scripts: Scripts) -> None:
     assert (run.stdout, run.returncode) == ("3\n", 0), run.stderr
     wait_until(lambda: not gateway.clusters(), "the server has stopped it")
     assert list(scripts.tmp.glob("dask-ctl-*")) == []
+
+
+def test_detached(gateway: Server, scripts: Scripts) -> None:
+    """A command that is left to run has an owner here, which has the server stop the cluster."""
+    script = "from dask.distributed import Client; client = Client()"
+    (scripts.cwd / "unmodified.py").write_text(f"{script}\n{USE}input()")
+    held = f"{sys.executable} unmodified.py < held.yaml"
+    os.mkfifo(scripts.cwd / "held.yaml")
+    ok(scripts.dask_cluster("run", "--detach", "--name", "a", "--", "sh", "-c", held))
+    (row,) = listed(scripts)
+    assert (row["status"], row["type"]) == ("running", "dask_gateway.GatewayCluster")
+    (scripts.cwd / "held.yaml").write_text("\n")
+    waited = scripts.dask_cluster("wait", "a")
+    assert waited.returncode == 0, scripts.dask_cluster("logs", "a").stdout
+    assert "\n3\n" in ok(scripts.dask_cluster("logs", "a"))
+    wait_until(lambda: not gateway.clusters(), "the server has stopped it")
+    assert list(scripts.tmp.glob("dask-ctl-*")) == []
+
+
+def test_an_end_when_idle(gateway: Server, scripts: Scripts) -> None:
+    """By the server's option for variables, where it has one."""
+    more = ("--set", "kwargs.environment={}", "--idle-timeout", "3s")
+    ok(scripts.dask_cluster("create", "--name", "a", *more))
+    assert len(gateway.clusters()) == 1
+    wait_until(lambda: not gateway.clusters(), "the server has stopped it", 90)
+    ok(scripts.dask_cluster("delete", "a"))
 
 
 def test_refused(gateway: Server, scripts: Scripts) -> None:

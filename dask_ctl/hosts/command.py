@@ -1,0 +1,106 @@
+"""A command that finds a cluster in its environment."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from dask_ctl import _platform
+from dask_ctl.backends import Backend
+from dask_ctl.exceptions import BackendError
+
+_PREFIX: Final = "DASK_CTL__CLUSTER_"
+# A file, since a path replaces all that is configured, where a mapping is laid over it.
+_ATTACHED: Final = Path(__file__).with_name("attached.yaml")
+_FOLDER: Final = "dask-ctl-run-"
+
+
+def require_program(command: Sequence[str]) -> None:
+    """Raise `BackendError` for a command that cannot be run, before a cluster is made for it."""
+    if shutil.which(command[0]) is None:
+        raise BackendError(
+            f"there is no program {command[0]!r}", remedy="check the command, and PATH"
+        )
+
+
+def start(
+    command: Sequence[str], environment: Mapping[str, str], **keywords: Any
+) -> subprocess.Popen[bytes]:
+    """Start a command.
+
+    Raises
+    ------
+    BackendError
+        If it cannot be started.
+    """
+    try:
+        return subprocess.Popen(command, env=environment, **keywords)
+    except OSError as error:
+        raise BackendError(
+            f"{command[0]!r} cannot be run: {error.strerror}", remedy="check the command"
+        ) from None
+
+
+def exit_code(process: subprocess.Popen[bytes]) -> int:
+    """The exit code of a command once it has ended; 128 and the signal's number if one ended it."""
+    code = process.wait()
+    return code if code >= 0 else 128 - code
+
+
+def environment_for(
+    cluster: Any, room: Backend, env: Mapping[str, str], kept: ExitStack
+) -> dict[str, str]:
+    """The environment in which ``Client()`` and ``create_cluster()`` find a cluster.
+
+    Parameters
+    ----------
+    cluster : object
+        A live cluster.
+    room : Backend
+        Its room.
+    env : mapping
+        The environment to start from.
+    kept : ExitStack
+        What is to be left once the command has ended.
+    """
+    others = {name: value for name, value in env.items() if not name.upper().startswith(_PREFIX)}
+    return {
+        **others,
+        **room.environment(cluster, partial(write_private, kept)),
+        f"{_PREFIX}SPEC": str(_ATTACHED),
+        f"{_PREFIX}KWARGS": "null",  # what a file lays over every spec is not for this one
+    }
+
+
+def write_private(kept: ExitStack, name: str, text: str) -> str:
+    """Write a file that only the user can read, and remove what killed processes have left of such.
+
+    Parameters
+    ----------
+    kept : ExitStack
+        Removes the file when it is left.
+    name : str
+        The name of the file.
+    text : str
+        What to write.
+
+    Returns
+    -------
+    path : str
+        Its path.
+    """
+    temporary = Path(tempfile.gettempdir())
+    for left in temporary.glob(f"{_FOLDER}*/lock"):  # of a process that was killed
+        if _platform.lock_state(left) == "free":
+            shutil.rmtree(left.parent, ignore_errors=True)
+    folder = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix=_FOLDER)))
+    kept.callback(_platform.Lock(folder / "lock").release)
+    with open(folder / name, "x", encoding="utf-8") as file:
+        file.write(text)
+    return file.name
