@@ -62,8 +62,8 @@ def test_it_is_known_to_every_command(shell: Scripts, work: tuple[str, ...]) -> 
     taken = shell.dask_cluster("run", "--detach", "--name", "night", "--", "true")
     refused(taken, 4, "there is a cluster 'night' already")
     refused(shell.dask_cluster("wait", "night", "--timeout", "0"), 5, "has not ended; wait longer")
-    waiting = shell.start(*DASK_CLUSTER, "wait")
-    following = shell.start(*DASK_CLUSTER, "logs", "--follow")
+    waiting = shell.start(*DASK_CLUSTER, "wait", "night")
+    following = shell.start(*DASK_CLUSTER, "logs", "night", "--follow")
     (shell.cwd / "go-on.yaml").touch()
     ended = shell.finished(waiting)
     last = "The command of night has ended with exit code 3."
