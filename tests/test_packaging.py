@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,21 @@ def test_both_wheels_are_the_same(built: Built) -> None:
     with zipfile.ZipFile(built.wheel) as one, zipfile.ZipFile(built.wheel_of_sdist) as other:
         for name in one.namelist():
             assert one.read(name) == other.read(name), name
+
+
+def test_the_page_of_pypi_shows_the_pictures_and_links_of_this_release(built: Built) -> None:
+    """It has no files beside it, so all are addresses: of files that are in this release."""
+    with zipfile.ZipFile(built.wheel) as archive:
+        page = archive.read(f"{NAME}.dist-info/METADATA").decode()
+    links = re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", page)
+    of_picture = "https://raw.githubusercontent.com/dask-contrib/dask-ctl/"
+    of_page = f"{PROJECT['urls']['Source']}/blob/"
+    for picture, link in links:
+        path = link.removeprefix(of_picture if picture else of_page)
+        version, _, file = path.partition("/")
+        assert (version, (ROOT / file).is_file()) == (PROJECT["version"], True), link
+    assert len(links) == len(re.findall(r"\]\(", (ROOT / "README.md").read_text()))
+    assert len([picture for picture, _ in links if picture]) == 2
 
 
 @pytest.mark.usefixtures("without_path")
