@@ -105,16 +105,17 @@ def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
     from dask_ctl import lifecycle
 
     deadline = time.monotonic() + timeout
-    lifecycle.scale_cluster(name, n, timeout=timeout)
-    if no_wait:
-        click.echo(f"{name} was told.", err=True)
-        return
     workers = printing.workers(n)
-    with printing.progress(f"scaling {name} to {workers}", n) as told:
-        left = deadline - time.monotonic()
-        lifecycle.wait_for_workers(
-            name, n, exactly=True, timeout=left, told=told, noted=printing.note
-        )
+    with printing.going_on(name, workers):
+        lifecycle.scale_cluster(name, n, timeout=timeout)
+        if no_wait:
+            click.echo(f"{name} was told.", err=True)
+            return
+        with printing.progress(f"scaling {name} to {workers}", n) as told:
+            left = deadline - time.monotonic()
+            lifecycle.wait_for_workers(
+                name, n, exactly=True, timeout=left, told=told, noted=printing.note
+            )
     click.echo(f"{name} has {workers}.", err=True)
 
 
@@ -174,7 +175,7 @@ def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: floa
     codes = []
     for name in names:
         try:
-            with printing.progress(f"deleting {name}"):
+            with printing.going_on(name, "end"), printing.progress(f"deleting {name}"):
                 lifecycle.delete_cluster(name, timeout=timeout)
         except Exception as error:
             code = None if len(names) == 1 else printing.failure(error)

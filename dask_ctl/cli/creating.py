@@ -44,14 +44,13 @@ def create(
     """
     if wait and no_wait:
         raise click.UsageError("--wait and --no-wait exclude each other")
-    if idle_timeout is not None:
-        spec["settings"] += (f"idle_timeout={idle_timeout:g}",)
     _launch(
         resolved_from(**spec),
         name,
         wait=None if no_wait else wait or 0,
         timeout=timeout,
         secure=secure,
+        idle_timeout=idle_timeout,
     )
 
 
@@ -73,6 +72,7 @@ def _launch(resolved: Any, name: str | None, **options: Any) -> None:
                 f"the name of the cluster cannot be printed: {error.strerror}",
                 remedy=f"{name!r} was deleted again; create it with another standard output",
             ) from None
+        printing.next_steps(name, runs="command" in options)
 
 
 def _creating(resolved: Any) -> str:

@@ -160,6 +160,34 @@ def workers(n: int) -> str:
 
 
 @contextmanager
+def going_on(name: str, goal: str) -> Iterator[None]:
+    """Say at Ctrl-C what a cluster may go on with, without the command."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        told = f"if {name} was told, it goes on to {goal}; to see: dask cluster list"
+        click.echo(f"interrupted: {told}", err=True)
+        raise
+
+
+def next_steps(name: str, *, runs: bool) -> None:
+    """Tell a person at a terminal what to do with a new cluster, or with what it runs."""
+    from dask_ctl import lifecycle
+
+    if not on_terminal(sys.stdout):
+        return
+    verbs = {"its output": "logs -f", "its end": "wait"} if runs else {"use it": "snippet"}
+    dashboard = lifecycle.describe_cluster(name)["dashboard"]
+    steps = {
+        **({"dashboard": _link(dashboard, dashboard)} if dashboard else {}),
+        **{what: f"dask cluster {verb} {name}" for what, verb in verbs.items()},
+        "end it": f"dask cluster delete {name}",
+    }
+    for what, how in steps.items():
+        click.echo(click.style(f"  {what + ':':<12}", dim=True) + how, err=True)
+
+
+@contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """Say how far something is: a line that moves on a terminal, plain lines elsewhere."""
     if not on_terminal(sys.stderr):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal
 
@@ -57,8 +57,13 @@ def secured(resolved: ResolvedSpec) -> ResolvedSpec:
             origin=resolved.origin,
             key="class",
         )
-    asked = Origin(Source.ARGUMENT, "--secure")
-    return ResolvedSpec.of(merge(resolved.tree, locate({"kwargs": {"security": True}}, asked)))
+    return asked(resolved, "--secure", {"kwargs": {"security": True}})
+
+
+def asked(resolved: ResolvedSpec, option: str, partial: Mapping[str, Any]) -> ResolvedSpec:
+    """The same spec with a partial one laid over it, which an option asks for."""
+    origin = Origin(Source.ARGUMENT, option)
+    return ResolvedSpec.of(merge(resolved.tree, locate(partial, origin)))
 
 
 class Launch:

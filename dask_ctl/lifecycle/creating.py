@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import warnings
@@ -13,6 +14,8 @@ from dask_ctl.lifecycle.resolving import SpecLike, resolved_from
 
 if TYPE_CHECKING:
     from dask_ctl.lifecycle.cluster import Cluster
+
+logger = logging.getLogger("dask_ctl")
 
 
 def create_cluster(
@@ -77,6 +80,7 @@ def launch_cluster(
     wait: int | None = 0,
     timeout: float | None = None,
     secure: bool = False,
+    idle_timeout: float | None = None,
     command: Sequence[str] = (),
     told: Callable[[int], None] | None = None,
     noted: Callable[[str], None] | None = None,
@@ -95,6 +99,8 @@ def launch_cluster(
         When to give up, and leave nothing, in seconds.
     secure : bool
         Whether the cluster gets TLS, by credentials that its class makes for it alone.
+    idle_timeout : float, optional
+        After how many seconds without work it ends, whatever its spec says.
     command : sequence of str, optional
         A command and its arguments, to run as `run_command` does once the cluster is there, which
         ends when the command does: see `wait_for_command`.
@@ -120,13 +126,15 @@ def launch_cluster(
     from dask_ctl import _async
     from dask_ctl.exceptions import BackendError, DaskCtlWarning, Problem, text_of
     from dask_ctl.hosts.command import require_program
-    from dask_ctl.hosts.launch import Launch, name_for, secured
+    from dask_ctl.hosts.launch import Launch, asked, name_for, secured
     from dask_ctl.management import verbs
 
     if command:
         require_program(command)
     deadline = None if timeout is None else time.monotonic() + timeout
     resolved = resolved_from(spec_path, local_fallback)
+    if idle_timeout is not None:
+        resolved = asked(resolved, "--idle-timeout", {"idle_timeout": f"{idle_timeout:g}"})
     if secure:
         resolved = secured(resolved)
     name = name or name_for(resolved)
@@ -136,6 +144,9 @@ def launch_cluster(
         if wait:
             _async.run(verbs.wait(name, wait, deadline=deadline, told=told, noted=noted))
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            again = "interrupt again to hurry that"
+            logger.warning("interrupted: what there is of %r is being ended; %s", name, again)
         late = deadline is not None and time.monotonic() > deadline
         log = launch.keep_log() if wait and late and isinstance(error, BackendError) else None
         launch.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ from dask_ctl.creation.target import load
 from dask_ctl.hosts.command import environment_for, exit_code, start
 from dask_ctl.hosts.owner import shareable
 from dask_ctl.spec.resolved import ResolvedSpec
+
+logger = logging.getLogger("dask_ctl")
 
 
 def create_for(resolved: ResolvedSpec) -> Any:
@@ -54,7 +57,7 @@ def run_with(cluster: Any, command: Sequence[str]) -> int:
     finally:
         # Whoever is impatient now would leave the cluster behind.
         for signalnum in _platform.forwarded_signals():
-            signal.signal(signalnum, signal.SIG_IGN)
+            signal.signal(signalnum, lambda *_: logger.warning("%s is being closed", room.name))
         exits.undo(cluster, room)
 
 

@@ -30,6 +30,7 @@ FALLBACK: Final = locate(
     {"module": "dask.distributed", "class": "LocalCluster"},
     Origin(Source.FALLBACK, "local_fallback=True"),
 )
+_OPTIONS: Final = {"SPEC": "--local-fallback"}  # by what the argument is called where one is
 
 
 def resolve(
@@ -82,6 +83,7 @@ class _Cascade:
     def resolve(
         self, argument: Any, asked_by: Origin, overrides: Sequence[Located]
     ) -> ResolvedSpec:
+        self.option = _OPTIONS.get(asked_by.where, "create_cluster(local_fallback=True)")
         layers = list(self._layers(argument, asked_by))
         if not (overrides or self.warnings) and layers == [Layer(FALLBACK, Below.ENDED)]:
             layers = [self._handed_out() or layers[0]]
@@ -300,7 +302,7 @@ class _Cascade:
             raise DaskClusterConfigNotFound(
                 problem,
                 remedy="name a spec to use it all the same, or fall back to this machine with "
-                "--local-fallback, in Python create_cluster(local_fallback=True)",
+                f"{self.option}",
                 origin=origin,
             )
         self._falls_back(origin, problem)
@@ -322,8 +324,7 @@ class _Cascade:
         return DaskClusterConfigNotFound(
             f"{found} (looked at the key ctl.cluster-spec of dask's configuration, {looked})",
             remedy=f"write a {FILE_NAME} (to start from one: dask cluster spec init), set "
-            "DASK_CTL__CLUSTER_SPEC, or fall back to this machine with --local-fallback, in Python "
-            "create_cluster(local_fallback=True)",
+            f"DASK_CTL__CLUSTER_SPEC, or fall back to this machine with {self.option}",
         )
 
     def _unknown_keys(self) -> Iterator[Problem]:

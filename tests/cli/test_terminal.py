@@ -17,10 +17,32 @@ import pytest
 
 from dask_ctl import lifecycle
 from dask_ctl.exceptions import Problem, Problems
+from dask_ctl.hosts import store as records
 from dask_ctl.management.info import Clusters
-from tests.backends.scripts import DASK_CLUSTER, SPEC, Scripts, ok
+from tests.backends.scripts import DASK_CLUSTER, SPEC, Scripts, ok, wait_until
 from tests.conftest import ROOT
 
+# Scales and closes once it may.
+PATIENT = """
+import time
+from pathlib import Path
+from dask.distributed import LocalCluster
+
+def wait():
+    Path("waiting.yaml").touch()
+    while not Path("go-on.yaml").exists():
+        time.sleep(0.05)
+
+class Patient(LocalCluster):
+    def scale(self, n):
+        wait()
+        return super().scale(n)
+
+    def close(self, timeout=None):
+        if self.status.name == "running":
+            wait()
+        return super().close(timeout)
+"""
 LINK = re.compile(r"\033]8;;(.*?)\033\\")
 
 
@@ -116,6 +138,52 @@ def test_watch(named: Scripts) -> None:
     assert watching.until(r"(?s)running.*running").count("\033[2J") == 1
     watching.process.send_signal(signal.SIGINT)
     watching.printed()
+
+
+def test_what_comes_next(named: Scripts) -> None:
+    """A person is told what to do with a new cluster; a program gets its name alone."""
+    terminal = Terminal("create", "--name", "b", "--wait", "1")
+    _, err = terminal.process.communicate(timeout=90)
+    assert terminal.until("b") == "b\r\n"
+    os.close(terminal.ours)
+    plain = re.sub(r"\033\[\d*m", "", LINK.sub("", err.decode()))
+    dashboard = ok(named.dask_cluster("dashboard", "b")).strip()
+    assert plain.splitlines()[1:] == [
+        f"  dashboard:  {dashboard}",
+        "  use it:     dask cluster snippet b",
+        "  end it:     dask cluster delete b",
+    ]
+    ok(named.dask_cluster("delete", "b"))
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("scale a-name 2", "interrupted: if a-name was told, it goes on to 2 workers"),
+        ("delete a-name", "interrupted: if a-name was told, it goes on to end"),
+    ],
+    ids=["scale", "delete"],
+)
+def test_ctrl_c(scripts: Scripts, command: str, said: str) -> None:
+    """It is said at once what goes on without the command, and that does."""
+    (scripts.cwd / "dask-cluster.yaml").write_text(SPEC)
+    (scripts.cwd / "mine.py").write_text(PATIENT)
+    ok(
+        scripts.dask_cluster(
+            "create", "--set", "module=mine", "--set", "class=Patient", "--name", "a-name"
+        )
+    )
+    process = scripts.start(*DASK_CLUSTER, *command.split())
+    wait_until((scripts.cwd / "waiting.yaml").exists, "its host is told", 60)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said in err
+    (scripts.cwd / "go-on.yaml").touch()
+    if "scale" in command:
+        ok(scripts.dask_cluster("wait", "a-name", "--workers", "2"))
+        ok(scripts.dask_cluster("delete", "a-name"))
+    wait_until(lambda: records.names() == [], "it has ended", 60)
 
 
 def test_each_worker(named: Scripts) -> None:
