@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from dask_ctl import _html
+
+logger = logging.getLogger("dask_ctl")
 
 _PROBLEM = "__dask_ctl_problem__"
 
@@ -59,6 +62,20 @@ class Problem:
                 "start": {"line": getattr(self.origin, "line", None)},
             },
         }
+
+
+class InBrief:
+    """Have errors of ours leave the body without the frames in which they were found.
+
+    What is wrong is in none of them. At level DEBUG of the logger ``dask_ctl`` they stay.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, DaskCtlError) and not logger.isEnabledFor(logging.DEBUG):
+            error.__traceback__ = None
 
 
 class Problems(list[Problem]):

@@ -46,6 +46,9 @@ class CommandReference(Directive):
         section += nodes.literal_block(usage, " ".join(usage.split()), language="text")
         for paragraph in (context.command.help or "").split("\n\n"):
             section += nodes.paragraph("", " ".join(paragraph.split()))
+        if context.command.epilog:
+            example = context.command.epilog.removeprefix("Example: ")
+            section += nodes.literal_block(example, example, language="text")
         options = nodes.definition_list()
         for parameter in context.command.get_params(context):
             record = parameter.get_help_record(context)

@@ -190,6 +190,7 @@ class Backend:
 
     def call(self, args: list[Any], kwargs: Mapping[str, Any]) -> Any:
         """Call the target."""
+        __tracebackhide__ = True
         return self.target(*args, **kwargs)
 
     def has_begun(self, cluster: Any) -> bool:

@@ -120,6 +120,7 @@ class Kubernetes(Backend):
 
     def call(self, args: list[Any], kwargs: Mapping[str, Any]) -> Any:
         """Connect where somebody else makes a cluster of its name at the same moment."""
+        __tracebackhide__ = True
         try:
             return super().call(args, kwargs)
         except Exception as error:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -60,12 +61,13 @@ def _warned(otherwise: Callable[..., None]) -> Callable[..., None]:
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cluster(*, debug: bool) -> None:
     """Create and manage Dask clusters."""
-    del debug  # read where an error is reported
+    if debug:  # read where an error is reported, too
+        logging.getLogger("dask_ctl").setLevel(logging.DEBUG)
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         click.get_current_context().color = False
 
 
-@cluster.command()
+@cluster.command(epilog="Example: dask cluster version")
 def version() -> None:
     """Print the version of dask_ctl."""
     from importlib.metadata import version as installed

@@ -39,13 +39,16 @@ _only = click.argument(
 )
 
 
-@click.command(name="list")
+@click.command(name="list", epilog="Example: dask cluster list --watch")
 @click.argument("method", required=False, shell_complete=complete_method)
 @output_option("text", "json", "name")
 @click.option("--wide", is_flag=True, help="Print every column, however narrow the terminal.")
 @click.option("--watch", is_flag=True, help="Print them anew every other second, until Ctrl-C.")
 def list_(*, method: str | None, output: str, wide: bool, watch: bool) -> None:
-    """Print the clusters that run, found by every method or by METHOD alone."""
+    """Print the clusters that run.
+
+    Every discovery method is asked, or METHOD alone.
+    """
     code = _list(method, output, wide=wide)
     with suppress(KeyboardInterrupt):
         while watch:
@@ -77,7 +80,7 @@ def _list(method: str | None, output: str, *, wide: bool) -> int:
     return DiscoveryError.exit_code if method and failed else 0
 
 
-@click.command()
+@click.command(epilog="Example: dask cluster show mine -o json")
 @_only
 @output_option("text", "json")
 def show(*, name: str, output: str) -> None:
@@ -95,7 +98,7 @@ def show(*, name: str, output: str) -> None:
     sys.exit(0 if there else BackendError.exit_code)
 
 
-@click.command()
+@click.command(epilog="Example: dask cluster scale mine 8")
 @_name
 @click.argument("n", type=click.IntRange(min=0))
 @click.option("--no-wait", is_flag=True, help="Do not wait until the workers are there.")
@@ -119,7 +122,7 @@ def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
     click.echo(f"{name} has {workers}.", err=True)
 
 
-@click.command()
+@click.command(epilog="Example: dask cluster adapt mine --minimum 1 --maximum 20")
 @_only
 @click.option(
     "--minimum",
@@ -155,13 +158,13 @@ def adapt(
     click.echo(f"{name} adapts between {minimum} and {printing.workers(maximum)}.", err=True)
 
 
-@click.command()
+@click.command(epilog="Example: dask cluster delete mine yours")
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_cluster)
 @click.option("--all", "everything", is_flag=True, help="Every cluster of the command line.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @timeout_option(180, "Wait no longer than this for the end of each.")
 def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: float) -> None:
-    """End the clusters NAME..., and wait until nothing is left of them."""
+    """End clusters, and wait until nothing is left of them."""
     from dask_ctl import lifecycle
 
     if bool(names) == everything:
@@ -187,7 +190,7 @@ def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: floa
     sys.exit(codes[0] if codes else 0)
 
 
-@click.command()
+@click.command(epilog="Example: dask cluster snippet mine > use.py")
 @_only
 def snippet(*, name: str) -> None:
     """Print Python code that gives a Client of the cluster NAME."""
@@ -196,7 +199,7 @@ def snippet(*, name: str) -> None:
     click.echo(lifecycle.get_snippet(name), nl=False)
 
 
-@click.command()
+@click.command(epilog="Example: dask cluster logs mine -f --tail 20")
 @_only
 @click.option("-f", "--follow", is_flag=True, help="Go on until the cluster ends, or Ctrl-C.")
 @click.option(
@@ -210,10 +213,10 @@ def logs(*, name: str, follow: bool, tail: int | None) -> None:
         click.echo(text, nl=False)
 
 
-@click.command()
+@click.command(epilog="Example: dask cluster dashboard mine")
 @_only
 def dashboard(*, name: str) -> None:
-    """Print the address of the dashboard of the cluster NAME; on a terminal, open it too."""
+    """Print where the dashboard of NAME is; at a terminal, open it."""
     from dask_ctl import lifecycle
     from dask_ctl.exceptions import BackendError
 
@@ -228,7 +231,7 @@ def dashboard(*, name: str) -> None:
         click.launch(address)
 
 
-@click.command()
+@click.command(epilog="Example: dask cluster wait mine --workers 4 --timeout 5m")
 @_only
 @click.option(
     "--workers",
@@ -241,7 +244,8 @@ def dashboard(*, name: str) -> None:
 def wait(*, name: str, n: int | None, timeout: float | None) -> None:
     """Wait until the cluster NAME has enough workers.
 
-    Without --workers, that of `run --detach` is waited for to its end; the exit code is its own.
+    If it is one of `run --detach`, and --workers is not given: until its command has ended, with
+    whose exit code this ends.
     """
     from dask_ctl import lifecycle
 

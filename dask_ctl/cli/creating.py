@@ -15,7 +15,7 @@ from dask_ctl.cli import printing
 from dask_ctl.cli.options import Duration, resolved_from, timeout_option, with_spec
 
 
-@click.command()
+@click.command(epilog="Example: dask cluster create hpc.yaml --name mine --wait 2")
 @with_spec
 @click.option("--name", help="What to call the cluster.  [default: its class and a number]")
 @click.option("--wait", type=click.IntRange(min=1), metavar="N", help="Wait for N workers too.")
@@ -142,7 +142,7 @@ def _forgotten(args: list[str], ctx: click.Context) -> click.UsageError | None:
     return None
 
 
-@click.command(cls=_BeforeCommand)
+@click.command(cls=_BeforeCommand, epilog="Example: dask cluster run hpc.yaml -- python script.py")
 @with_spec
 @click.option(
     "--name",

@@ -15,7 +15,7 @@ def group() -> None:
     """List, enable and disable the ways to find clusters."""
 
 
-@group.command(name="list")
+@group.command(name="list", epilog="Example: dask cluster discovery list")
 @output_option("text", "json")
 def list_(*, output: str) -> None:
     """Print every discovery method; none is imported."""
@@ -33,14 +33,14 @@ def list_(*, output: str) -> None:
     printing.table(("NAME", "PACKAGE", "VERSION", "ENABLED", "PATH"), rows)
 
 
-@group.command()
+@group.command(epilog="Example: dask cluster discovery enable kubecluster")
 @click.argument("name", shell_complete=complete_method)
 def enable(*, name: str) -> None:
     """Use the discovery method NAME again."""
     _write(name, enabled=True)
 
 
-@group.command()
+@group.command(epilog="Example: dask cluster discovery disable kubecluster")
 @click.argument("name", shell_complete=complete_method)
 def disable(*, name: str) -> None:
     """Do without the discovery method NAME; it is not even imported."""

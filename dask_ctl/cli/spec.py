@@ -22,10 +22,10 @@ from dask_ctl.cli.options import (
 
 @click.group(name="spec")
 def group() -> None:
-    """Say what is configured, where it came from, and if it will work."""
+    """Say what is configured, where from, and if it will work."""
 
 
-@group.command()
+@group.command(epilog="Example: dask cluster spec show hpc.yaml --set kwargs.cores=8")
 @with_spec
 @click.option("--show-secrets", is_flag=True, help="Print values that look secret.")
 @output_option("yaml", "json")
@@ -38,7 +38,7 @@ def show(
     show_secrets: bool,
     output: str,
 ) -> None:
-    """Print the spec that create_cluster() would use, and where each value came from.
+    """Print the spec in force, and where each value came from.
 
     SPEC is a path or a name; without it, what is configured.
     """
@@ -72,7 +72,7 @@ def show(
         click.echo(click.style(remark, dim=True))
 
 
-@group.command()
+@group.command(epilog="Example: dask cluster spec check hpc.yaml")
 @with_spec
 @output_option("text", "json")
 def check(
@@ -83,7 +83,7 @@ def check(
     local_fallback: bool,
     output: str,
 ) -> None:
-    """Find everything that is wrong with a spec, without starting anything.
+    """Find all that is wrong with a spec; nothing is started.
 
     Exits with 0 if create_cluster() can try it, and with 4 if there are errors.
     """
@@ -104,7 +104,7 @@ def check(
     sys.exit(0 if valid else 4)
 
 
-@group.command()
+@group.command(epilog="Example: dask cluster spec plan hpc.yaml --diff gpu.yaml")
 @with_spec
 @click.option(
     "--diff",
@@ -123,10 +123,10 @@ def plan(*, diff: str | None, **spec: Any) -> None:
     click.echo(told or "Both plans are the same.\n", nl=False, err=not told)
 
 
-@group.command(name="list")
+@group.command(name="list", epilog="Example: dask cluster spec list")
 @output_option("text", "json")
 def list_(*, output: str) -> None:
-    """Print every spec that can be named here, and every place looked at."""
+    """Print the specs that can be named here, and where it looked."""
     from dask_ctl import lifecycle
 
     found, places = lifecycle.list_specs(), lifecycle.list_spec_places()
@@ -157,12 +157,15 @@ def list_(*, output: str) -> None:
         click.echo(f"  {path}{'' if exists else ' (does not exist)'}")
 
 
-@group.command()
+@group.command(epilog="Example: dask cluster spec use hpc --local")
 @click.argument("name", required=False, shell_complete=complete_spec)
 @click.option("--local", is_flag=True, help="For this folder and those below it alone.")
 @click.option("--unset", is_flag=True, help="Have none any more.")
 def use(*, name: str | None, local: bool, unset: bool) -> None:
-    """Have create_cluster() use the spec NAME, a path or a name, from now on."""
+    """Have a spec used from now on, wherever none is named.
+
+    NAME is a path or a name.
+    """
     if (name is None) != unset:
         raise click.UsageError("give the NAME of a spec, or --unset")
     from dask_ctl import lifecycle
@@ -176,7 +179,7 @@ def use(*, name: str | None, local: bool, unset: bool) -> None:
         click.echo(f"{what}{where}. Changed {path}.", err=True)
 
 
-@group.command()
+@group.command(epilog="Example: dask cluster spec init slurm -o hpc.yaml")
 @click.argument("backend", required=False, shell_complete=complete_template)
 @click.option(
     "-o",
@@ -235,7 +238,7 @@ def _asked_file(backend: str, *, force: bool) -> Path:
     return asked
 
 
-@group.command()
+@group.command(epilog="Example: dask cluster spec schema > schema.json")
 @click.option(
     "--namespace", is_flag=True, help="The schema of the ctl namespace instead of a spec file."
 )

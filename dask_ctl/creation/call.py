@@ -66,6 +66,7 @@ def create(
     Exception
         What the backend raises, with a note that names the spec. Nothing is left of the cluster.
     """
+    __tracebackhide__ = True
     call = _Call(resolved, os.environ if env is None else env, ledger)
     logger.info("creating %s from %s", call.name, resolved.origin)
     leave_unguarded_script_alone(call.room, call.kwargs)
@@ -116,6 +117,7 @@ class _Call:
 
     def make(self, *, asynchronous: bool) -> Any:
         """Call the target."""
+        __tracebackhide__ = True
         calling = self.room.calling(self.kwargs, asynchronous=asynchronous)
         with self._explained(), calling as extra:
             given = {"asynchronous": True, **extra} if asynchronous else extra

@@ -65,10 +65,13 @@ def create_cluster(
     1
     """
     from dask_ctl.creation.call import create, say_once
+    from dask_ctl.exceptions import InBrief
 
+    __tracebackhide__ = True  # as in all that is between a script and the class, for IPython
     resolved = resolved_from(spec_path, local_fallback)
     say_once(resolved)
-    cluster: Cluster = create(resolved, asynchronous=asynchronous)
+    with InBrief():
+        cluster: Cluster = create(resolved, asynchronous=asynchronous)
     return cluster
 
 

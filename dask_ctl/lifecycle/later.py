@@ -11,5 +11,7 @@ if TYPE_CHECKING:
 def now_or_later(coroutine: Later[T], asynchronous: bool) -> T | Later[T]:
     """What a coroutine gives, or the coroutine for whoever has a loop."""
     from dask_ctl import _async
+    from dask_ctl.exceptions import InBrief
 
-    return coroutine if asynchronous else _async.run(coroutine)
+    with InBrief():
+        return coroutine if asynchronous else _async.run(coroutine)

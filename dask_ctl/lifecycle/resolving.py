@@ -88,16 +88,17 @@ def check_spec(
     create_cluster(...): kwargs.n_worker: LocalCluster takes no such argument; did you mean ...?
     """
     from dask_ctl.creation.check import check
-    from dask_ctl.exceptions import Problems
+    from dask_ctl.exceptions import InBrief, Problems
 
-    return Problems(
-        check(
-            spec_path,
-            local_fallback=local_fallback,
-            overrides=_overrides(settings),
-            asked_by=asked_by,
+    with InBrief():
+        return Problems(
+            check(
+                spec_path,
+                local_fallback=local_fallback,
+                overrides=_overrides(settings),
+                asked_by=asked_by,
+            )
         )
-    )
 
 
 def plan_spec(
@@ -134,11 +135,13 @@ def plan_spec(
     """
     from dask_ctl._html import Text
     from dask_ctl.creation.check import differences, plan
+    from dask_ctl.exceptions import InBrief
 
     resolved = resolved_from(spec_path, local_fallback)
-    if diff is None:
-        return Text(plan(resolved, os.environ))
-    return Text(differences(resolved, resolved_from(diff, local_fallback), os.environ))
+    with InBrief():
+        if diff is None:
+            return Text(plan(resolved, os.environ))
+        return Text(differences(resolved, resolved_from(diff, local_fallback), os.environ))
 
 
 def list_arguments(spec_path: SpecLike = None, local_fallback: bool = False) -> list[str]:
@@ -183,18 +186,19 @@ def resolved_from(
     asked_by: str = "create_cluster(...)",
 ) -> ResolvedSpec:
     """The resolved spec of what a verb was given; what is odd about it is a warning."""
-    from dask_ctl.exceptions import DaskCtlWarning
+    from dask_ctl.exceptions import DaskCtlWarning, InBrief
     from dask_ctl.spec.resolve import resolve
     from dask_ctl.spec.resolved import ResolvedSpec
 
     if isinstance(spec_path, ResolvedSpec):
         return spec_path
-    resolved = resolve(
-        spec_path,
-        local_fallback=local_fallback,
-        overrides=_overrides(settings),
-        asked_by=asked_by,
-    )
+    with InBrief():
+        resolved = resolve(
+            spec_path,
+            local_fallback=local_fallback,
+            overrides=_overrides(settings),
+            asked_by=asked_by,
+        )
     for warning in resolved.warnings:
         warnings.warn(str(warning), DaskCtlWarning, stacklevel=3)
     return resolved

@@ -48,11 +48,13 @@ def get_cluster(name: str, asynchronous: bool = False) -> Cluster | Later[Cluste
     ...         found.scheduler_info["type"]
     'Scheduler'
     """
+    from dask_ctl.exceptions import InBrief
     from dask_ctl.management import verbs
 
     if asynchronous:
         return verbs.attach(name)
-    cluster: Cluster = verbs.connect(name)
+    with InBrief():
+        cluster: Cluster = verbs.connect(name)
     return cluster
 
 
