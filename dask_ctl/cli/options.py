@@ -103,11 +103,14 @@ def _pairs(_: Any, __: Any, settings: tuple[str, ...]) -> tuple[str, ...]:
     return settings
 
 
-def complete_cluster(_: Any, __: Any, incomplete: str) -> list[str]:
-    """The names of clusters of the command line: no method is run while somebody types."""
+def complete_cluster(ctx: click.Context, _: Any, incomplete: str) -> list[str]:
+    """The clusters that are known with none asked: no method is run while somebody types."""
     from dask_ctl import lifecycle
 
-    return [name for name in lifecycle.list_recorded() if name.startswith(incomplete)]
+    known = {*lifecycle.list_recorded()}
+    if ctx.info_name in ("logs", "wait"):  # which know those that have ended, too
+        known.update(lifecycle.list_recorded(ended=True))
+    return [name for name in sorted(known) if name.startswith(incomplete)]
 
 
 def complete_method(_: Any, __: Any, incomplete: str) -> list[str]:
@@ -130,13 +133,15 @@ def complete_spec(_: Any, __: Any, incomplete: str) -> list[Any]:
 
     from dask_ctl import lifecycle
     from dask_ctl.exceptions import DaskCtlError
+    from dask_ctl.spec.places import is_path
 
     before, plus, begun = incomplete.rpartition("+")
     try:
         names = [each.name for each in lifecycle.list_specs() if each.name.startswith(begun)]
     except DaskCtlError:
         names = []
-    found = [CompletionItem(f"{before}{plus}{name}") for name in names]
+    # Those that are paths the shell knows itself.
+    found = [CompletionItem(f"{before}{plus}{name}") for name in names if not is_path(name)]
     return [*found, CompletionItem(incomplete, type="file")]
 
 

@@ -142,10 +142,10 @@ def remove(name: str, lock: _platform.Lock | None = None) -> None:
             lock.remove()
 
 
-def names() -> list[str]:
-    """The names of all records."""
+def names(*, ended: bool = False) -> list[str]:
+    """The names of all records, or of those kept of clusters that have ended by themselves."""
     try:
-        found = os.listdir(folder())
+        found = os.listdir(log.kept_of(folder() / "any").parent if ended else folder())
     except (OSError, BackendError):  # none yet, or no place for any
         return []
     suffix = ".json"

@@ -83,8 +83,13 @@ def list_clusters(
     return now_or_later(listed(), asynchronous)
 
 
-def list_recorded() -> list[str]:
+def list_recorded(*, ended: bool = False) -> list[str]:
     """Give the names of the clusters that were created from the command line; none is asked.
+
+    Parameters
+    ----------
+    ended : bool
+        Whether to give those that have ended by themselves instead, while their log is kept.
 
     Examples
     --------
@@ -93,7 +98,7 @@ def list_recorded() -> list[str]:
     """
     from dask_ctl.hosts import store
 
-    return store.names()
+    return store.names(ended=ended)
 
 
 def only_cluster() -> str:

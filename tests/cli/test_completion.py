@@ -36,13 +36,26 @@ def test_names_of_clusters(completions: Callable[[str], set[str]], command: str)
     assert completions(f"dask cluster {command} an") == {"analysis", "another"}
 
 
+@pytest.mark.parametrize("command", ["logs", "wait"])
+def test_names_of_ended_clusters(completions: Callable[[str], set[str]], command: str) -> None:
+    """Whose log and exit code are kept is offered where one asks for these."""
+    kept = records.folder().parent / "ended"
+    kept.mkdir(parents=True)
+    (kept / "night.json").touch()
+    assert completions(f"dask cluster {command} n") == {"night"}
+    assert completions("dask cluster scale n") == set()
+
+
 @pytest.mark.parametrize("command", ["create", "run", "spec show", "spec check"])
 def test_names_of_specs(
     completions: Callable[[str], set[str]], isolated: Path, command: str
 ) -> None:
     """The specs that can be named here are offered."""
-    (isolated / "hpc.yaml").write_text(SPEC)
+    for name in ("hpc.yaml", "dask-cluster.yaml"):
+        (isolated / name).write_text(SPEC)
     assert "hpc" in completions(f"dask cluster {command} h")
+    # A file is one that the shell itself offers.
+    assert completions(f"dask cluster {command} da") == {"da"}
 
 
 def test_names_of_methods(completions: Callable[[str], set[str]]) -> None:
