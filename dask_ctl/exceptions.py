@@ -50,6 +50,9 @@ class Problem:
         # One line whatever a key or a file is called, and nothing that moves a cursor.
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in ": ".join([*where, what]))
 
+    def __repr__(self) -> str:
+        return f"<Problem {self.severity}: {self}>"
+
     def as_dict(self) -> dict[str, Any]:
         """The problem as a diagnostic of ``dask cluster spec check --output json``."""
         place = getattr(self.origin, "place", self.origin)

@@ -41,7 +41,7 @@ _only = click.argument(
 
 @click.command(name="list", epilog="Example: dask cluster list --watch")
 @click.argument("method", required=False, shell_complete=complete_method)
-@output_option("text", "json", "name")
+@output_option("text", "json", "yaml", "name")
 @click.option("--wide", is_flag=True, help="Print every column, however narrow the terminal.")
 @click.option("--watch", is_flag=True, help="Print them anew every other second, until Ctrl-C.")
 def list_(*, method: str | None, output: str, wide: bool, watch: bool) -> None:
@@ -67,8 +67,13 @@ def _list(method: str | None, output: str, *, wide: bool) -> int:
     infos = lifecycle.list_clusters(method, failed=problems.append)
     for problem in problems:
         printing.warn(problem)
+    found = [info.as_dict() for info in infos]
     if output == "json":
-        click.echo(json.dumps([info.as_dict() for info in infos], indent=2))
+        click.echo(json.dumps(found, indent=2))
+    elif output == "yaml":
+        import yaml
+
+        click.echo(yaml.safe_dump(found, sort_keys=False), nl=False)
     elif output == "name":
         for info in infos:
             click.echo(info.name)

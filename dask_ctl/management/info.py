@@ -66,6 +66,12 @@ class ClusterInfo:
     command: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        kind = (self.type or "").rpartition(".")[2]
+        workers = None if self.workers is None else f"workers={self.workers}"
+        shown = ", ".join(filter(None, (kind, self.address, workers, self.state)))
+        return f"<ClusterInfo {self.name}: {shown}>"
+
     def as_dict(self) -> dict[str, Any]:
         """The cluster for a machine to read."""
         names = [each.name for each in fields(self) if each.name != "details"]

@@ -51,6 +51,10 @@ class Entry:
     hidden_by: str | None = None
     problem: str | None = None
 
+    def __repr__(self) -> str:
+        what = self.backend or self.problem or "partial"
+        return f"<Entry {self.name}: {what} from {self.origin.where}>"
+
     def as_dict(self) -> dict[str, Any]:
         """The entry for a machine to read."""
         return {

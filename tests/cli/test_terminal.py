@@ -14,6 +14,7 @@ from contextlib import suppress
 from fcntl import ioctl
 
 import pytest
+import yaml
 
 from dask_ctl import lifecycle
 from dask_ctl.exceptions import Problem, Problems
@@ -191,6 +192,21 @@ def test_each_worker(named: Scripts) -> None:
     lines = ok(named.dask_cluster("show", "a-name")).splitlines()
     row = lines[lines.index("each worker:") + 2]
     assert re.fullmatch(r"  0 +1 +[\d.]+ MiB of [\d.]+ .iB  0 +tcp://127.0.0.1:\d+", row), row
+
+
+def test_in_a_console(named: Scripts) -> None:
+    """What the functions give is a line each."""
+    (info,) = lifecycle.list_clusters("recorded")
+    assert re.fullmatch(
+        r"<ClusterInfo a-name: LocalCluster, tcp://127.0.0.1:\d+, workers=1, running.*>", repr(info)
+    )
+    problem = Problem("unknown", "see below", origin="a.yaml:5", severity="warning")
+    assert repr(Problems([problem])) == "[<Problem warning: a.yaml:5: unknown; see below>]"
+    (spec,) = lifecycle.list_specs()
+    shown = "<Entry dask-cluster.yaml: dask.distributed.LocalCluster from dask-cluster.yaml:3>"
+    assert repr(spec) == shown
+    listed = yaml.safe_load(ok(named.dask_cluster("list", "recorded", "-o", "yaml")))
+    assert [each["name"] for each in listed] == ["a-name"]
 
 
 def test_in_a_notebook(named: Scripts) -> None:
