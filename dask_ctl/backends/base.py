@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any, ClassVar, Literal
 
 from dask_ctl import _private
@@ -47,8 +47,8 @@ class Backend:
         Whether a cluster starts without workers until it is scaled.
     by_command : bool
         Whether all that is started is started by commands or by a service, if anything is.
-    is_runner : bool
-        Whether every process that calls it becomes a part of the cluster.
+    launcher : str or None
+        Of a class whose every process becomes a part of the cluster: what starts these.
     by_address : bool
         Whether all that is needed to connect to a cluster again is its address.
     read_by_shell : bool
@@ -83,7 +83,7 @@ class Backend:
     broken_methods: ClassVar[tuple[str, ...]] = ()
     starts_empty: ClassVar[bool] = False
     by_command: ClassVar[bool] = False
-    is_runner: ClassVar[bool] = False
+    launcher: ClassVar[str | None] = None
     by_address: ClassVar[bool] = False
     read_by_shell: ClassVar[bool] = False
     inherits_config: ClassVar[bool] = False
@@ -238,6 +238,10 @@ class Backend:
 
     # -- a cluster that lives on ---------------------------------------------------------------
 
+    def owner_note(self, name: str | None) -> str | None:
+        """What to say of the process that owns a cluster, which has a name if it lives on."""
+        return None
+
     def shareable(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Keyword arguments with which other processes can reach the cluster."""
         return {}
@@ -289,14 +293,12 @@ class Backend:
         Inside a running loop it is yet to be awaited.
         """
         takes = signature.explicit(inspect.signature(self.target.from_name))
-        known = {"asynchronous": asynchronous}
-        if "asynchronous" not in takes and not signature.is_open(self.target.from_name):
-            known = {}  # the older tool called from_name(name) alone
+        takes_it = "asynchronous" in takes or signature.is_open(self.target.from_name)
+        known = {"asynchronous": asynchronous} if takes_it else {}  # the older tool: name alone
         return self.target.from_name(name, **known, **arguments)
 
-    async def completed(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """What `connect` needs, with what a name alone does not say asked of the service."""
-        return dict(arguments)
+    async def confirm(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Raise `NoSuchClusterError` if the service answers that it has no such cluster."""
 
     def delete(self, name: str, arguments: Mapping[str, Any], deadline: float) -> None:
         """End a cluster, and wait until nothing is left of it.
@@ -321,11 +323,8 @@ class Backend:
         """What the parts of a cluster have logged: pairs of a part's name and its text."""
         if not hasattr(self.target, "get_logs"):
             raise BackendError(f"{self.name} gives no logs", remedy="ask its service for them")
-        cluster = self.connect(name, arguments, asynchronous=False)
-        try:
+        with closing(self.connect(name, arguments, asynchronous=False)) as cluster:
             yield from logs.of_cluster(cluster)
-        finally:
-            cluster.close()
 
     def snippet(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, str]:
         """The import and the call that give a cluster object of a running cluster, as Python."""

@@ -15,7 +15,14 @@ from dask_ctl.backends import plans
 from dask_ctl.backends.address import TLS
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.sighting import Sighting
-from dask_ctl.exceptions import BackendError, DaskCtlError, DiscoveryError, Problem, reason
+from dask_ctl.exceptions import (
+    BackendError,
+    DaskCtlError,
+    DiscoveryError,
+    NoSuchClusterError,
+    Problem,
+    reason,
+)
 from dask_ctl.spec import settings
 from dask_ctl.spec.checks import did_you_mean
 from dask_ctl.spec.secrets import written
@@ -112,6 +119,20 @@ class Gateway(Backend):
         """Which server, and how to identify there."""
         given = written(kwargs, ("proxy_address", "public_address", "auth"))
         return {"address": cluster.gateway.address, **given}
+
+    async def confirm(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """A server that was restarted may have lost its database, and what it had may run on."""
+        from dask_gateway import Gateway as Server
+
+        async with Server(asynchronous=True, **arguments) as server:
+            try:
+                await server.get_cluster(name)
+            except ValueError:
+                raise NoSuchClusterError(
+                    f"the gateway at {server.address} knows no cluster {name!r}, which has ended "
+                    "or was forgotten in a restart",
+                    remedy="if it may run on, ask who runs the gateway to end it",
+                ) from None
 
     def delete(self, name: str, arguments: Mapping[str, Any], deadline: float) -> None:
         """Have the server stop it."""

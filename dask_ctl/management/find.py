@@ -112,7 +112,7 @@ async def find(name: str) -> Live:
     if not meant:
         raise _none_called(name, {each.name for each in found}, problems)
     live = _one_of(meant, name)
-    await live.complete()
+    await live.confirm()
     return live
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,6 +16,7 @@ from dask_ctl.creation.target import load_named
 from dask_ctl.exceptions import (
     BackendError,
     DaskCtlError,
+    DaskCtlWarning,
     NoSuchClusterError,
     Problem,
     explain,
@@ -52,7 +54,7 @@ class Left(Live):
     ) -> None:
         super().__init__(name or sighting.name, discovery, record)
         self.sighting, self._target = sighting, target
-        self._completed: dict[str, Any] | None = None
+        self._by_name = False
 
     @cached_property
     def room(self) -> Backend:
@@ -95,14 +97,13 @@ class Left(Live):
 
     @property
     def _arguments(self) -> dict[str, Any]:
-        given = dict(self.sighting.arguments if self._completed is None else self._completed)
-        written = locate(given, Origin(Source.ARGUMENT, self.name))
+        written = locate(dict(self.sighting.arguments), Origin(Source.ARGUMENT, self.name))
         expanded: dict[str, Any] = expand(written, (), os.environ).plain()
         return expanded
 
     async def _asked(self, timeout: float) -> dict[str, Any]:
         # One that was asked for by its name is connected to: that tells more, and what is new.
-        if "status" in self.sighting.known and self._completed is None:
+        if "status" in self.sighting.known and not self._by_name:
             return dict(self.sighting.known)
         import distributed  # noqa: F401 -- before any thread, which would see half of it
 
@@ -131,10 +132,10 @@ class Left(Live):
         except Exception:  # noqa: BLE001 -- whatever a class raises: it is not known
             return None
 
-    async def complete(self) -> None:
-        """Ask its service, if that is needed."""
-        given = dict(self.sighting.arguments)
-        self._completed = await self.room.completed(self.sighting.name, given)
+    async def confirm(self) -> None:
+        """Ask its service, if that can tell."""
+        self._by_name = True
+        await self.room.confirm(self.sighting.name, self._arguments)
 
     def connect(self, *, asynchronous: bool) -> Any:
         """By its class."""
@@ -179,15 +180,16 @@ class Left(Live):
 
     async def delete(self, deadline: float) -> None:
         """By its service."""
-        await self.complete()
         try:
             with self._explained("delete"):
+                await self.confirm()
                 ending = in_daemon(self.room.delete, self.sighting.name, self._arguments, deadline)
                 async with within(deadline + _GRACE, f"cluster {self.name!r} has not ended"):
                     await asyncio.wrap_future(ending)
-        except NoSuchClusterError:
-            if self.record is None:  # otherwise somebody else has deleted it
+        except NoSuchClusterError as error:
+            if self.record is None:
                 raise
+            warnings.warn(str(error), DaskCtlWarning, stacklevel=2)
         if self.record is not None:
             records.remove(self.name)
 
@@ -201,8 +203,7 @@ class Left(Live):
 
     def snippet(self) -> str:
         """By its class."""
-        given = self.sighting.arguments if self._completed is None else self._completed
-        imports, call = self.room.snippet(self.sighting.name, given)
+        imports, call = self.room.snippet(self.sighting.name, self.sighting.arguments)
         return CLIENT.format(imports=imports, call=call)
 
     @contextmanager

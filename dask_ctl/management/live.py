@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from dask_ctl._async import settled
-from dask_ctl.exceptions import BackendError, reason
+from dask_ctl.exceptions import BackendError, NoSuchClusterError, reason
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import ClusterInfo
 from dask_ctl.spec import settings
@@ -67,6 +67,8 @@ class Live(ABC):
                 return self.info(**await self._asked(timeout))
         except TimeoutError:
             return self.unanswered()
+        except NoSuchClusterError as error:  # it has a record, which nobody else may end
+            return self.info(status=f"unknown: {error.problem.summary}")
         except Exception as error:  # noqa: BLE001 -- whatever a class raises
             return self.info(status=f"unreachable: {reason(error)}")
 
@@ -141,8 +143,8 @@ class Live(ABC):
     def connect(self, *, asynchronous: bool) -> Any:
         """A cluster object, which leaves it running; inside a loop it is yet to be awaited."""
 
-    async def complete(self) -> None:
-        """Find out what connecting needs and a name does not say."""
+    async def confirm(self) -> None:
+        """Raise `NoSuchClusterError` if its service answers that it does not have it."""
         return
 
     async def attach(self) -> Any:
@@ -156,7 +158,7 @@ class Live(ABC):
         timeout = 2 * settings.discovery_timeout()
         try:
             async with asyncio.timeout(timeout):
-                await self.complete()
+                await self.confirm()
                 return await settled(self.connect(asynchronous=True))
         except TimeoutError:
             raise BackendError(

@@ -73,6 +73,20 @@ def test_an_end_when_idle(gateway: Server, scripts: Scripts) -> None:
     ok(scripts.dask_cluster("delete", "a"))
 
 
+def test_what_a_gateway_forgets_in_a_restart(restarted: Server, scripts: Scripts) -> None:
+    """It stays listed, as unknown; only `delete` drops the record, and says what may be left."""
+    (row,) = listed(scripts)
+    said = f"the gateway at {restarted.address} knows no cluster '{records.read('a').cluster_name}'"
+    assert (row["name"], row["workers"]) == ("a", None)
+    assert row["status"].startswith(f"unknown: {said}, which has ended or was forgotten")
+    refused(scripts.dask_cluster("scale", "a", "2"), 6, f"{said}, .*; if it may run on, ask who")
+    assert records.names() == ["a"]
+    run = scripts.dask_cluster("delete", "a")
+    assert ok(run) == ""
+    assert f"warning: {said}" in run.stderr
+    assert records.names() == []
+
+
 def test_refused(gateway: Server, scripts: Scripts) -> None:
     """What the server refuses is one line, and nothing is recorded."""
     checked = scripts.dask_cluster("spec", "check", "--set", "kwargs.worker_core=2")
