@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import math
 import os
+import platform
 import shlex
 import sys
 import warnings
@@ -273,6 +274,16 @@ class JobQueue(Backend):
         for name in [name for name, job in cluster.workers.items() if not job.job_id]:
             del cluster.workers[name]
             cluster.worker_spec.pop(name, None)
+
+    def owner_note(self, name: str | None) -> str | None:
+        """Its scheduler lives where the jobs are submitted, often a login node with limits."""
+        if self._system is None:
+            return None
+        how = f"dask cluster delete {name}" if name else self._system.cancelling[0]
+        return (
+            f"its scheduler is a process on {platform.node()}, and its jobs end with it; if it is "
+            f"killed, cancel those that wait: {how}"
+        )
 
     def waiting_for(self, cluster: Any, timeout: float) -> str | None:
         """What the batch system says of jobs that do not run yet: ``2 pending: Resources``."""

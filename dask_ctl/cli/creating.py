@@ -164,7 +164,7 @@ def run(*, name: str | None, detach: bool, command: list[str], **spec: Any) -> N
     resolved = None if name else resolved_from(**spec)
     click.echo(_creating(resolved) if resolved else f"connecting to {name}", err=True)
     with _ending(), _undone():
-        sys.exit(lifecycle.run_command(command, resolved, name=name))
+        sys.exit(lifecycle.run_command(command, resolved, name=name, noted=printing.note))
 
 
 COMMANDS: Final = (create, run)

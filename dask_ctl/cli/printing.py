@@ -28,9 +28,9 @@ def warn(text: object) -> None:
     click.echo(click.style("warning: ", fg="yellow") + str(text), err=True)
 
 
-def note(waiting: str) -> None:
-    """Print what workers wait for on standard error."""
-    click.echo(f"waiting for workers: {waiting}", err=True)
+def note(text: str) -> None:
+    """Print what there is to say meanwhile on standard error."""
+    click.echo(text, err=True)
 
 
 def failure(error: BaseException, *, debug: object = False) -> int | None:

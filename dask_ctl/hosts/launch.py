@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal
 
@@ -122,8 +122,17 @@ class Launch:
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         _async.in_daemon(self._listen)
 
-    def until(self, event: Literal["hosted", "running"]) -> None:
+    def until(
+        self, event: Literal["hosted", "running"], noted: Callable[[str], None] | None = None
+    ) -> None:
         """Wait until it has begun, or until the cluster is there.
+
+        Parameters
+        ----------
+        event : {"hosted", "running"}
+            Which of these.
+        noted : callable, optional
+            Called with what there is to say of it meanwhile.
 
         Raises
         ------
@@ -133,6 +142,8 @@ class Launch:
         for said in self._events():
             if "failed" in said:
                 raise _ERRORS.get(said["exit_code"], BackendError)(said["failed"])
+            if "noted" in said and noted is not None:
+                noted(said["noted"])
             if event in said:
                 return
         raise BackendError(

@@ -185,13 +185,15 @@ class Owner:
         resolved = ResolvedSpec.of(self.tree)
         expanded = resolved.expanded(os.environ).tree
         room = room_of(load(expanded))
-        if room.is_runner:
+        if room.launcher:
             raise InvalidSpecError(
                 "a Runner lives in the ranks of its job, and not without a script",
-                remedy="start the script itself there: srun -n 4 python script.py",
+                remedy=f"start a script there itself: {room.launcher} -n 4 python script.py",
                 origin=resolved.origin,
                 key="class",
             )
+        if note := room.owner_note(self.record.name):
+            self.say(noted=note)
         tree = shareable(self.tree, room, expanded)
         if room.can_be_left and "name" in inspect.signature(room.target).parameters:
             asked = Origin(Source.ARGUMENT, "--name")

@@ -110,7 +110,8 @@ def launch_cluster(
     told : callable, optional
         Called with the number of workers, when it changes.
     noted : callable, optional
-        Called with what they wait for, where that is known: after a while, then every minute.
+        Called with what there is to say meanwhile: where its owner lives, if the cluster's jobs end
+        with that; what its workers wait for, if that is known, after a while, then every minute.
 
     Returns
     -------
@@ -143,7 +144,7 @@ def launch_cluster(
     name = name or name_for(resolved)
     launch = Launch(name, resolved.tree, deadline, command)
     try:
-        launch.until("hosted" if wait is None else "running")
+        launch.until("hosted" if wait is None else "running", noted)
         if wait:
             _async.run(verbs.wait(name, wait, deadline=deadline, told=told, noted=noted))
     except BaseException as error:
@@ -173,6 +174,7 @@ def run_command(
     *,
     name: str | None = None,
     local_fallback: bool = False,
+    noted: Callable[[str], None] | None = None,
 ) -> int:
     """Run a command with a cluster that ``Client()`` in it finds.
 
@@ -187,6 +189,8 @@ def run_command(
         ends.
     name : str, optional
         A running cluster to use instead, which is left running.
+    noted : callable, optional
+        Called with where the cluster's owner lives, if the cluster's jobs end with that.
 
     Returns
     -------
@@ -204,4 +208,5 @@ def run_command(
     require_program(command)
     if name is not None:
         return run.run_with(verbs.connect(name), command)
-    return run.run_with(run.create_for(resolved_from(spec_path, local_fallback)), command)
+    resolved = resolved_from(spec_path, local_fallback)
+    return run.run_with(run.create_for(resolved, noted), command)

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
 from typing import Any
 
@@ -22,11 +22,14 @@ from dask_ctl.spec.resolved import ResolvedSpec
 logger = logging.getLogger("dask_ctl")
 
 
-def create_for(resolved: ResolvedSpec) -> Any:
+def create_for(resolved: ResolvedSpec, noted: Callable[[str], None] | None = None) -> Any:
     """The cluster of a spec, for a command to use; what its class prints goes to standard error."""
     with redirect_stdout(sys.stderr):
         expanded = resolved.expanded(os.environ).tree
-        tree = shareable(resolved.tree, room_of(load(expanded)), expanded)
+        room = room_of(load(expanded))
+        if noted is not None and (note := room.owner_note(None)):
+            noted(note)
+        tree = shareable(resolved.tree, room, expanded)
         return create(ResolvedSpec.of(tree))
 
 

@@ -104,7 +104,7 @@ async def wait(
     told : callable, optional
         Called with the number of workers, when it changes.
     noted : callable, optional
-        Called with what they wait for, where that is known: after a while, then every minute.
+        Called with what they wait for, if that is known: after a while, then every minute.
 
     Raises
     ------
@@ -140,7 +140,7 @@ async def wait(
         if noted is not None and time.monotonic() > due:
             due = time.monotonic() + NOTE_INTERVAL
             if reasons := await live.waiting_for(_ASK):
-                noted(reasons)
+                noted(f"waiting for workers: {reasons}")
         # Where a look is costly, such as through a port forward, they are fewer.
         await asyncio.sleep(max(POLL, time.monotonic() - began))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -102,6 +103,25 @@ def test_jobs_that_wait(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
     ok(dask_cluster(slurm, "delete", "a"))
     assert (slurm.queue(), records.names()) == ([], [])
     assert listed(slurm) == ([], "")
+
+
+def test_where_its_owner_lives_and_what_ends_with_it(slurm: Slurm) -> None:
+    """`create` and `run` say it once; after SIGTERM nothing of either is queued."""
+    many = ("--set", "kwargs.cores=8", "--set", "kwargs.n_workers=4")
+    its = f"its scheduler is a process on {platform.node()}, and its jobs end with it; .*: "
+    run = dask_cluster(slurm, "create", "--name", "a", *many)
+    assert re.findall(its + "(.*)", run.stderr) == ["dask cluster delete a"]
+    wait_until(lambda: "PENDING" in slurm.queue(), "one waits")
+    os.kill(host_of("a").pid, signal.SIGTERM)
+    wait_until(lambda: not records.exists("a"), "it has ended", timeout=60)
+    wait_until(lambda: not slurm.queue(), "its jobs are gone")
+    process = slurm.start(*DASK_CLUSTER, "run", *many, "--", "sleep", "600")
+    wait_until(lambda: "PENDING" in slurm.queue(), "one waits", timeout=60)
+    process.send_signal(signal.SIGTERM)
+    run = slurm.finished(process)
+    assert run.returncode == 128 + signal.SIGTERM
+    wait_until(lambda: not slurm.queue(), "its jobs are gone")
+    assert re.findall(its + "(.*)", run.stderr) == ["scancel"]
 
 
 def test_what_jobs_wait_for(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
