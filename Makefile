@@ -81,6 +81,7 @@ trials: $(VENV)/.test
 	$(BIN)/python -m tests.trials kill 25
 	$(BIN)/python -m tests.trials mixed
 	$(BIN)/python -m tests.trials calls
+	$(BIN)/python -m tests.trials ranks 20
 
 figures: $(VENV)/.test
 	$(BIN)/python -m pytest -m figures tests/backends $(PYTEST_ARGS)

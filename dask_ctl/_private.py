@@ -6,6 +6,7 @@ the name is still there.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import weakref
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ USED: Final = (
     "dask_jobqueue.core:Job._call",
     "dask_kubernetes.operator:KubeCluster._instances",
     "kr8s._api:Api._create_session",
+    "tornado.ioloop:PeriodicCallback._run",
 )
 # Set by distributed 2026.8 on its objects only, where the test looks for them.
 USED_ON_OBJECTS: Final = ("_adaptive", "_cluster_manager_logs", "_loop_runner")
@@ -72,6 +74,14 @@ def when_closed(cluster: Any, then: Callable[[], None]) -> None:
             then()
 
     cluster._close = closed_inside  # noqa: SLF001
+
+
+def periodic_tasks() -> list[asyncio.Task[Any]]:
+    """What a server of distributed does every now and then, such as a heartbeat, where it is at it.
+
+    Tornado keeps no account of that (6.6).
+    """
+    return [each for each in asyncio.all_tasks() if "PeriodicCallback._run" in repr(each)]
 
 
 def clients() -> Iterator[Any]:

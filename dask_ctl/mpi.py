@@ -18,6 +18,7 @@ from typing import Any, Final
 from dask_jobqueue.runner import BaseRunner, Role
 from distributed import Scheduler
 
+from dask_ctl import _platform
 from dask_ctl.exceptions import BackendError
 
 # Rank and size: of Open MPI, and of MPICH, Intel MPI and ``srun --mpi=pmi2``.
@@ -113,19 +114,20 @@ class MPIRunner(BaseRunner):  # type: ignore[misc]
 
 
 def _rank_and_size(env: Mapping[str, str]) -> tuple[int, int]:
-    command = f"mpirun -n 4 python {sys.argv[0] or 'script.py'}"
+    remedy = _platform.how_to_start("mpirun")
     for rank, size in _RANKS:
         if rank in env and size in env:
             if int(env[size]) < _NEEDED:
+                if env[rank] != "0":
+                    sys.exit()  # one of them says it
                 raise BackendError(
                     f"MPIRunner needs {_NEEDED} ranks, scheduler, client and a worker, "
-                    f"and here are {env[size]}",
-                    remedy=f"start it with more: {command}",
+                    f"and was given {env[size]}",
+                    remedy=remedy,
                 )
             return int(env[rank]), int(env[size])
     raise BackendError(
-        "MPIRunner runs in the ranks of mpirun, and this process is none",
-        remedy=f"start it with: {command}",
+        "MPIRunner runs in the ranks of mpirun, and this process is none", remedy=remedy
     )
 
 

@@ -5,6 +5,7 @@ what is done without them can be tried on a system that has them.
 """
 
 from dask_ctl._platform.files import Lock, LockState, lock_state, remove, replace
+from dask_ctl._platform.launchers import how_to_start
 from dask_ctl._platform.processes import detached, end_tree, is_python, owned_by_user
 from dask_ctl._platform.signals import (
     ending_signals,
@@ -22,6 +23,7 @@ __all__ = [
     "end_tree",
     "ending_signals",
     "forwarded_signals",
+    "how_to_start",
     "in_foreground",
     "is_python",
     "lock_state",

@@ -13,6 +13,7 @@ class MPI(Runner):
 
     classes = ("dask_ctl.mpi.MPIRunner",)
     packages = {"dask_jobqueue": "dask-jobqueue"}
+    launcher = "mpirun"
     templates = ("mpi",)
     commands: ClassVar[Mapping[str, str]] = {"mpi": "mpirun"}
 

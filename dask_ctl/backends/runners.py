@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar, Final, NoReturn
 
+from dask_ctl import _platform, _private
 from dask_ctl.backends import plans
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.ending import close_clients, end_process
@@ -29,7 +31,7 @@ class Runner(Backend):
     classes = ("dask_jobqueue.runner.BaseRunner",)
     packages = {"dask_jobqueue": "dask-jobqueue"}
     by_command = True
-    is_runner = True
+    launcher = "<its launcher>"
     inherits_config = True  # every rank sets it in force for itself
     options_of_servers = True
 
@@ -69,6 +71,7 @@ class Runner(Backend):
         close_clients(cluster)
         with Client(cluster.scheduler_address, set_as_default=False) as client:
             client.wait_for_workers(getattr(cluster, "n_workers", 0), timeout=_JOIN_TIMEOUT)
+            client.run(_without_heartbeat, on_error="ignore")
             client.retire_workers(close_workers=True)
             deadline = time.monotonic() + _LEAVE_TIMEOUT
             while not client.run_on_scheduler(_only_clients_left) and time.monotonic() < deadline:
@@ -79,15 +82,29 @@ class SlurmRunner(Runner):
     """dask-jobqueue's ``SLURMRunner``: the tasks of one ``srun``."""
 
     classes = ("dask_jobqueue.slurm.SLURMRunner",)
+    launcher = "srun"
     templates = ("slurm-runner",)
     commands: ClassVar[Mapping[str, str]] = {"slurm-runner": "srun"}
 
     def require(self, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> None:
-        """Refuse where ``srun`` has not started it: it would wait for other ranks for ever."""
+        """Refuse where ``srun`` has not started it: it would wait for other ranks for ever.
+
+        Of too few tasks only the first says so.
+        """
+        remedy = _platform.how_to_start(self.launcher)
         if "SLURM_STEP_ID" not in env or "SLURM_PROCID" not in env:
             raise BackendError(
-                f"{self.name} runs inside a job step, and this process is in none",
-                remedy=f"start it with: srun -n 4 python {sys.argv[0] or 'script.py'}",
+                f"{self.name} runs inside a job step, and this process is in none", remedy=remedy
+            )
+        roles = [each for each in ("scheduler", "client") if kwargs.get(each, True)]
+        tasks = int(env.get("SLURM_NTASKS", 1))
+        if len(roles) >= tasks:
+            if env["SLURM_PROCID"] != "0":
+                sys.exit()
+            raise BackendError(
+                f"{self.name} needs {len(roles) + 1} tasks, {', '.join(roles)} and a worker, "
+                f"and was given {tasks}",
+                remedy=remedy,
             )
 
     def prepared(
@@ -100,6 +117,16 @@ class SlurmRunner(Runner):
         """
         run = "-".join(env[name] for name in _RUN_OF_A_JOB if name in env)
         return {"scheduler_file": f"scheduler-{{job_id}}-{run}.json", **kwargs}
+
+
+async def _without_heartbeat(dask_worker: Any) -> None:
+    """Have a worker call its scheduler no more; this runs in the worker.
+
+    One that closes in the middle of a heartbeat logs a traceback (distributed 2026.8).
+    """
+    dask_worker.periodic_callbacks["heartbeat"].stop()
+    if tasks := _private.periodic_tasks():
+        await asyncio.wait(tasks, timeout=_LEAVE_TIMEOUT)
 
 
 def _only_clients_left(dask_scheduler: Any) -> bool:

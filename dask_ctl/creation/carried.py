@@ -57,7 +57,7 @@ def handed_on(spec: ClusterSpec, room: Backend, kwargs: Mapping[str, Any]) -> di
         before = dask.config.deserialize(os.environ[INHERITED]) if INHERITED in os.environ else {}
         config = dask.config.merge(before, thawed(spec.config))
         variables.setdefault(INHERITED, dask.config.serialize(config))
-    if variables and room.is_runner:
+    if variables and room.launcher:
         os.environ.update(variables)  # this process is a part of the cluster
     return (room.with_variables(kwargs, variables) if variables else None) or dict(kwargs)
 

@@ -42,16 +42,16 @@ def at_exit(cluster: Any, room: Backend) -> None:
     if not _owned:
         atexit.unregister(_end_all)
         atexit.register(_end_all)
-    if not room.is_runner:
+    if not room.launcher:
         _heed_signals()
     _owned[cluster] = room
-    if room.is_runner:
+    if room.launcher:
         _runners.append(cluster)
 
 
 def _end_all() -> None:
     for cluster, room in _to_be_ended():
-        _end(cluster, room, close=room.is_runner)
+        _end(cluster, room, close=room.launcher is not None)
 
 
 def _to_be_ended() -> Iterator[tuple[Any, Backend]]:
@@ -102,7 +102,7 @@ def _end_by(pid: int, signalnum: int, _: object) -> None:
 
 def _close_all() -> None:
     for cluster, room in _to_be_ended():
-        if not room.is_runner:
+        if not room.launcher:
             _end(cluster, room, close=True)
 
 

@@ -37,7 +37,7 @@ def has_cluster_interface(made: Any) -> bool:
 
 def _looks_like_it(target: Any) -> bool:
     if inspect.isclass(target):
-        return _is_cluster_class(target) or room_of(target).is_runner
+        return _is_called(target)
     if not inspect.isroutine(target):
         return False
     try:
@@ -46,9 +46,11 @@ def _looks_like_it(target: Any) -> bool:
         returned = get_type_hints(target).get("return")
     except (ValueError, TypeError, NameError, AttributeError):
         return False  # no signature, or annotations that cannot be read
-    return inspect.isclass(returned) and (
-        _is_cluster_class(returned) or room_of(returned).is_runner
-    )
+    return inspect.isclass(returned) and _is_called(returned)
+
+
+def _is_called(target: type) -> bool:
+    return _is_cluster_class(target) or room_of(target).launcher is not None
 
 
 def _is_cluster_class(target: type) -> bool:

@@ -10,7 +10,7 @@ from dask_ctl.creation import exits
 
 
 class Room(Backend):
-    is_runner = True  # nothing else closes it
+    launcher = "srun"  # nothing else closes it
 
 
 class Cluster:

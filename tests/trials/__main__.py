@@ -1,7 +1,7 @@
 """Kill what runs at random moments, and count what is left: ``python -m tests.trials kill 50``.
 
 Each trial has a home of its own, by which its processes are known. ``mixed`` runs commands on a few
-names side by side; ``calls`` looks whether a host grows by what it is asked.
+names side by side; ``calls`` looks whether a host grows by being asked; ``ranks`` is of Runners.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import psutil
 
 from tests.backends.scripts import DASK_CLUSTER, SPEC, Scripts
 from tests.conftest import ROOT
+from tests.trials.ranks import ranks
 
 _UP_TO: Final = 4.0  # seconds, in which a command is killed
 _ENDS_WITHIN: Final = 60.0  # seconds
@@ -202,4 +203,6 @@ def calls(times: int = 1000) -> None:
 
 
 if __name__ == "__main__":
-    {"kill": kill, "mixed": mixed, "calls": calls}[sys.argv[1]](*map(int, sys.argv[2:]))
+    {"kill": kill, "mixed": mixed, "calls": calls, "ranks": ranks}[sys.argv[1]](
+        *map(int, sys.argv[2:])
+    )

@@ -8,7 +8,15 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from tests.backends.scripts import ANSWER, SCRIPT, SEEN, WORK_FOR_EVER, Scripts
+from tests.backends.scripts import (
+    ANSWER,
+    DASK_CLUSTER,
+    SCRIPT,
+    SEEN,
+    WORK_FOR_EVER,
+    Scripts,
+    refused,
+)
 
 INSTALL = "apt-get install -y --no-install-recommends openmpi-bin"
 
@@ -76,11 +84,27 @@ def test_without_mpirun_says_what_to_do(mpi: Scripts) -> None:
     assert f"start it with: mpirun -n 4 python {SCRIPT}" in run.stderr.splitlines()[-1]
 
 
-def test_too_few_ranks(mpi: Scripts) -> None:
-    """Two ranks, which leave no worker, end at once and say so."""
-    run = mpi.run(*ranks(2), SCRIPT)
-    assert run.returncode == 1
-    assert "MPIRunner needs 3 ranks" in run.stderr
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_ranks(mpi: Scripts, count: int) -> None:
+    """Two ranks, which leave no worker, end at once, and one of them says so."""
+    said = f"MPIRunner needs 3 ranks, scheduler, client and a worker, and was given {count}; start"
+    run = mpi.run(*ranks(count), SCRIPT)
+    assert (run.returncode, run.stderr.count("Traceback"), run.stderr.count(said)) == (1, 1, 1)
+    assert f"with: mpirun -n 4 python {SCRIPT}\n" in run.stderr
+
+
+def test_run_with_a_runner(mpi: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the ranks one runs the command; elsewhere it is said how to come there."""
+    command = ["run", "--", "sh", "-c", "echo once; exit 3"]
+    run = mpi.run(*ranks(3)[:-1], *DASK_CLUSTER, *command)
+    assert (run.stdout.splitlines()[0], run.returncode) == ("once", 3), run.stderr
+    assert "Traceback" not in run.stderr
+    how = "start it with: mpirun -n 4 dask cluster run -- sh -c 'echo once; exit 3'$"
+    refused(mpi.dask_cluster(*command), 5, how)
+    refused(mpi.dask_cluster("create"), 4, "start a script there itself: mpirun -n 4 python")
+    monkeypatch.setenv("PATH", "/nowhere")
+    run = mpi.dask_cluster("run", "--", sys.executable)
+    refused(run, 5, "there is no mpirun here; go where there is one, or choose another spec$")
 
 
 def test_a_launcher_that_does_not_name_its_runs(

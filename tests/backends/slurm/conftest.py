@@ -10,16 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from two_nodes import (
-    INSTALL,
-    PROGRAMS,
-    Slurm,
-    cancel_all,
-    munge_options,
-    write_configuration,
-)
+from two_nodes import INSTALL, PROGRAMS, Slurm, cancel_all, start
 
-from tests.backends.daemons import output, start_daemon
 from tests.backends.scripts import Scripts, wait_until
 
 
@@ -35,14 +27,7 @@ def slurm_conf(require_programs: Callable[..., Mapping[str, str]]) -> Iterator[P
             monkeypatch.delenv(name)
         conf = folder / "slurm.conf"
         monkeypatch.setenv("SLURM_CONF", str(conf))
-        write_configuration(folder, conf)
-        start_daemon(at_end, programs["munged"], *munge_options(folder))
-        wait_until((folder / "munge.socket").exists, "munged listens")
-        start_daemon(at_end, programs["slurmctld"], "-D", "-c", "-f", conf)
-        for node in ("n1", "n2"):
-            start_daemon(at_end, programs["slurmd"], "-D", "-N", node, "-f", conf)
-        at_end.callback(cancel_all)
-        wait_until(lambda: output("sinfo", "-h", "-N", "-o", "%t").split() == ["idle"] * 2, "idle")
+        start(at_end, folder, conf, programs)
         yield conf
 
 

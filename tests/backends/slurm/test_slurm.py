@@ -12,7 +12,7 @@ from two_nodes import Slurm
 from dask_ctl import create_cluster
 from tests.backends.batch import ClusterOfJobs
 from tests.backends.daemons import output
-from tests.backends.scripts import ANSWER, SCRIPT, SEEN, wait_until
+from tests.backends.scripts import ANSWER, DASK_CLUSTER, SCRIPT, SEEN, refused, wait_until
 
 
 @pytest.fixture
@@ -151,6 +151,37 @@ def test_runner_outside_a_job_says_what_to_do(slurm_runner: Slurm) -> None:
     run = slurm_runner.run(sys.executable, SCRIPT)
     assert run.returncode == 1
     assert f"srun -n 4 python {SCRIPT}" in run.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("tasks", [1, 2])
+def test_runner_of_too_few_tasks_says_what_to_do(slurm_runner: Slurm, tasks: int) -> None:
+    """One of them does, and all of them end: of the script, and of ``dask cluster run``."""
+    said = (
+        f"SLURMRunner needs 3 tasks, scheduler, client and a worker, and was given {tasks}; start"
+    )
+    run = slurm_runner.run("srun", "-n", str(tasks), sys.executable, SCRIPT)
+    assert (run.returncode, run.stderr.count("Traceback"), run.stderr.count(said)) == (1, 1, 1)
+    assert f"with: srun -n 4 python {SCRIPT}\n" in run.stderr
+    run = slurm_runner.run("srun", "-n", str(tasks), *DASK_CLUSTER, "run", "--", "true")
+    assert (run.returncode, run.stderr.count("Error: "), run.stderr.count(said)) == (5, 1, 1)
+    assert "with: srun -n 4 dask cluster run -- true\n" in run.stderr
+
+
+def test_run_with_a_runner(slurm_runner: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the ranks of a step one runs the command; elsewhere it is said how to come there."""
+    command = ["run", "--", "sh", "-c", "echo once; exit 3"]
+    run = slurm_runner.run("srun", "-n", "3", *DASK_CLUSTER, *command)
+    assert (run.stdout, run.returncode) == ("once\n", 3), run.stderr
+    assert "Traceback" not in run.stderr
+    how = "start it with: srun -n 4 dask cluster run -- sh -c 'echo once; exit 3'$"
+    refused(
+        slurm_runner.dask_cluster(*command), 5, f"SLURMRunner runs inside a job step, .*; {how}"
+    )
+    refused(slurm_runner.dask_cluster("create"), 4, "start a script there itself: srun -n 4 python")
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", "/nowhere")
+        run = slurm_runner.dask_cluster("run", "--", sys.executable)
+    refused(run, 5, "there is no srun here; go where there is one, or choose another spec$")
 
 
 def test_runner_in_a_batch_script_without_srun_says_what_to_do(slurm_runner: Slurm) -> None:

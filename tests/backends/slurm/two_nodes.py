@@ -7,10 +7,12 @@ import re
 import secrets
 import socket
 import subprocess
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.backends.batch import BatchSystem
-from tests.backends.daemons import free_ports, output
+from tests.backends.daemons import free_ports, output, start_daemon
 from tests.backends.scripts import wait_until
 from tests.conftest import aborted, own_words
 
@@ -48,6 +50,18 @@ NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMe
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=32000
 PartitionName=batch Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
 """
+
+
+def start(at_end: ExitStack, folder: Path, conf: Path, programs: Mapping[str, str]) -> None:
+    """Start munge, a controller and two nodes in a folder, and wait until these are idle."""
+    write_configuration(folder, conf)
+    start_daemon(at_end, programs["munged"], *munge_options(folder))
+    wait_until((folder / "munge.socket").exists, "munged listens")
+    start_daemon(at_end, programs["slurmctld"], "-D", "-c", "-f", conf)
+    for node in ("n1", "n2"):
+        start_daemon(at_end, programs["slurmd"], "-D", "-N", node, "-f", conf)
+    at_end.callback(cancel_all)
+    wait_until(lambda: output("sinfo", "-h", "-N", "-o", "%t").split() == ["idle"] * 2, "idle")
 
 
 def write_configuration(folder: Path, conf: Path) -> None:
