@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,11 @@ def test_template_lists_other_arguments() -> None:
     text = spec_template("slurm")
     assert "#   account: null\n#     Accounting string associated with each worker job.\n" in text
     assert "asynchronous" not in text
+
+
+def test_of_many_arguments_the_nearest_are_named() -> None:
+    """A list of eighty helps nobody."""
+    spec = {"module": "dask.distributed", "class": "LocalCluster", "kwargs": {"zzzz9": 1}}
+    (problem,) = check_spec(spec)
+    assert problem.remedy is not None
+    assert re.fullmatch(r"known: (\w+, ){14}\w+ and \d\d more", problem.remedy)

@@ -24,7 +24,7 @@ from dask_ctl.backends.batch_systems import submitted_in
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import Problem, reason
-from dask_ctl.spec.checks import did_you_mean
+from dask_ctl.spec.checks import suggested
 from dask_ctl.spec.sections import value_at
 
 _SMALLEST: Final = 1_000_000  # bytes
@@ -92,7 +92,7 @@ class JobQueue(Backend):
         name = kwargs.get("config_name") or job_cls.config_name
         known = value_at("jobqueue")
         if not isinstance(known.get(name) if isinstance(known, Mapping) else None, Mapping):
-            remedy = did_you_mean(name, known) or f"known: {', '.join(known)}"
+            remedy = suggested(name, known)
             summary = f"dask's configuration has no section 'jobqueue.{name}'"
             yield Problem(summary, remedy, key="kwargs.config_name")
             return

@@ -10,7 +10,7 @@ from typing import Any
 from dask_ctl.backends import Backend, signature
 from dask_ctl.creation.kinds import Mistake, mistake
 from dask_ctl.exceptions import Problem
-from dask_ctl.spec.checks import did_you_mean
+from dask_ctl.spec.checks import did_you_mean, suggested
 from dask_ctl.spec.located import Located
 
 
@@ -160,7 +160,7 @@ def _signature(room: Backend) -> inspect.Signature | None:
 def _unknown(
     who: str, name: str, known: Iterable[str], key: str, what: str = "argument"
 ) -> Problem:
-    remedy = did_you_mean(name, known) or f"known: {', '.join(sorted(known))}"
+    remedy = suggested(name, sorted(known))
     return Problem(f"{who} takes no such {what}", remedy, key=key)
 
 

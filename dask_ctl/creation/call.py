@@ -28,6 +28,7 @@ from dask_ctl.exceptions import (
 from dask_ctl.spec import settings
 from dask_ctl.spec.resolved import ResolvedSpec
 from dask_ctl.spec.secrets import of_variables, scrubbed, secrets
+from dask_ctl.spec.trust import code_of
 
 logger = logging.getLogger("dask_ctl")
 
@@ -101,7 +102,8 @@ class _Call:
         self.name = self.spec.target
         # Of a hosted cluster, whoever waits for it says that.
         self.notes = ledger is None and settings.waiting_notes()
-        self.room = room_of(load(self.resolved.tree))
+        self.target = load(self.resolved.tree)
+        self.room = room_of(self.target)
         self.args, self.kwargs = plain_arguments(self.resolved.tree)
         self._starting = f"{self.name} is starting, and will be closed once it has"
         for problem in check.fitting(self.resolved, self.room, self.args, self.kwargs):
@@ -123,6 +125,7 @@ class _Call:
             given = {"asynchronous": True, **extra} if asynchronous else extra
             try:
                 with (
+                    code_of(self.target),
                     self._said_meanwhile() as stuck,
                     interrupts.deferred(self._starting, unless=stuck) as interrupted,
                 ):
@@ -154,7 +157,7 @@ class _Call:
         """Scale or adapt a started cluster, and see to its end; close it if that fails."""
         with self._explained():
             try:
-                with interrupts.deferred(self._starting) as interrupted:
+                with code_of(self.target), interrupts.deferred(self._starting) as interrupted:
                     for step in self._steps(cluster):
                         step()
                     exits.at_exit(cluster, self.room)
@@ -168,9 +171,10 @@ class _Call:
         """The same inside a running loop, which starts the cluster first."""
         with self._explained():
             try:
-                await settled(self.room.start(cluster, self.kwargs))
-                for step in self._steps(cluster):
-                    await settled(step())
+                with code_of(self.target):
+                    await settled(self.room.start(cluster, self.kwargs))
+                    for step in self._steps(cluster):
+                        await settled(step())
             except BaseException:
                 exits.spare(cluster, self.room)
                 try:

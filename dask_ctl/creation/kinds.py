@@ -224,7 +224,9 @@ def _scalar(value: float, kinds: Kinds, counted: bool) -> _Verdict | None:
     if str in kinds.types:
         told = isinstance(value, bool) or kinds.declared
         return _Verdict("write it in quotes", sure=False) if told else None
-    return _Verdict(f"write {kinds}", counted and not float(value).is_integer())
+    # A class may take 2.0 for a number of workers; `scale` of a spec does not.
+    sure = counted and isinstance(value, float)
+    return _Verdict(f"write {kinds}", sure, unnoticed=sure and float(value).is_integer())
 
 
 def _text_for_boolean(key: str, text: str, kinds: Kinds) -> Mistake | None:

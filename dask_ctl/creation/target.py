@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 from dask_ctl.creation.factories import makes_clusters
@@ -40,7 +41,9 @@ def load_named(module: str, name: str, module_origin: object, name_origin: objec
         try:
             target = getattr(imported, name)
         except AttributeError:
-            raise no_such_name(module, name, dir(imported), name_origin) from None
+            modules = {key for key, part in vars(imported).items() if isinstance(part, ModuleType)}
+            public = sorted(set(dir(imported)) - modules)
+            raise no_such_name(module, name, public, name_origin) from None
         except Exception as error:  # a lazy module, whose import fails here
             raise import_failed(module, name, module_origin, error) from error
     if not makes_clusters(module, name, target):

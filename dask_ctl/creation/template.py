@@ -14,7 +14,7 @@ import yaml
 from dask_ctl import backends
 from dask_ctl.backends import signature
 from dask_ctl.exceptions import InvalidSpecError
-from dask_ctl.spec.checks import did_you_mean
+from dask_ctl.spec.checks import suggested
 
 
 def template(name: str) -> str:
@@ -33,7 +33,7 @@ def template(name: str) -> str:
         known = [each for room in backends.rooms() for each in room.templates]
         raise InvalidSpecError(
             f"there is no spec {name!r} to start from",
-            remedy=did_you_mean(name, known) or f"known: {', '.join(known)}",
+            remedy=suggested(name, known),
         ) from None
     return "\n".join([text.rstrip(), *_other_arguments(yaml.safe_load(text))]) + "\n"
 

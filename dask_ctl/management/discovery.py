@@ -30,7 +30,7 @@ from dask_ctl.management.live import Live
 from dask_ctl.management.owned import Owned
 from dask_ctl.management.seen import Seen
 from dask_ctl.spec import settings, userfile
-from dask_ctl.spec.checks import did_you_mean
+from dask_ctl.spec.checks import suggested
 
 GROUP: Final = "dask_cluster_discovery"
 RECORDED: Final = "recorded"
@@ -169,7 +169,7 @@ def chosen(name: str | None = None) -> list[Method]:
     if name not in known:
         raise InvalidSpecError(
             f"there is no discovery method {name!r}",
-            remedy=did_you_mean(name, known) or f"known: {', '.join(known)}",
+            remedy=suggested(name, known),
         )
     if not known[name].enabled:
         raise InvalidSpecError(

@@ -14,12 +14,12 @@ from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlError, Invalid
 from dask_ctl.spec.checks import is_partial
 from dask_ctl.spec.cluster_spec import build
 from dask_ctl.spec.config import Configuration
-from dask_ctl.spec.document import parse, read
+from dask_ctl.spec.document import ENDINGS, parse, read
 from dask_ctl.spec.keys import KEYS
 from dask_ctl.spec.library import Library
 from dask_ctl.spec.located import Origin, Source
 from dask_ctl.spec.packaged import PackagedSpec, packaged_specs
-from dask_ctl.spec.places import ENDINGS, FILE_NAME, Places, SpecFile
+from dask_ctl.spec.places import FILE_NAME, Places, SpecFile
 from dask_ctl.spec.resolve import resolve
 from dask_ctl.spec.resolved import ResolvedSpec
 

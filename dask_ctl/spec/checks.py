@@ -19,6 +19,7 @@ VARIABLE: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 # A time longer than none, as dask.utils.parse_timedelta reads it.
 TIME: Final = r"^(?=.*[1-9])\d+(\.\d+)? ?(s|seconds?|m|minutes?|h|hours?|d|days?|w|weeks?)?$"
 CONDITIONS: Final = ("host", "command", "env")
+_SHOWN: Final = 15  # names, where there are more
 
 
 def names_target(layer: Located) -> bool:
@@ -51,6 +52,25 @@ def did_you_mean(word: object, known: Iterable[str]) -> str | None:
     folded = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(str(word).casefold(), list(folded), n=1, cutoff=0.6)
     return f"did you mean {folded[close[0]]!r}?" if close else None
+
+
+def suggested(word: object, known: Iterable[str]) -> str:
+    """What may be meant by a word that is not known: one that is near, or what there is.
+
+    Examples
+    --------
+    >>> suggested("maximun", ["maximum"]), suggested("x", ["jobs", "n"])
+    ("did you mean 'maximum'?", 'known: jobs, n')
+    """
+    import difflib
+
+    names = list(known)
+    if near := did_you_mean(word, names):
+        return near
+    if (more := len(names) - _SHOWN) <= 0:
+        return f"known: {', '.join(names)}"
+    nearest = difflib.get_close_matches(str(word), names, n=_SHOWN, cutoff=0.0)
+    return f"known: {', '.join(nearest)} and {more} more"
 
 
 def wrong(
@@ -169,7 +189,8 @@ def check_scale(key: str, part: Located) -> Located:
     if isinstance(part.value, dict):
         return keyword_names(key, part)
     if part.value is not None and (type(part.value) is not int or part.value < 0):
-        found = part.value if type(part.value) is int else kind(part.value)
+        kinds = {int: str(part.value), float: "a fraction"}
+        found = kinds.get(type(part.value)) or kind(part.value)
         raise wrong((key,), part.origin, f"must be a whole number of workers, not {found}")
     return part
 
@@ -239,7 +260,7 @@ def check_when(key: str, part: Located) -> Located:
     conditions = _mapping(key, part).value
     for name, each in conditions.items():
         if name not in CONDITIONS:
-            remedy = did_you_mean(name, CONDITIONS) or f"known: {', '.join(CONDITIONS)}"
+            remedy = suggested(name, CONDITIONS)
             raise wrong((key, str(name)), each.origin, "unknown condition", remedy)
     return replace(part, value={name: _condition(name, each) for name, each in conditions.items()})
 

@@ -30,6 +30,7 @@ from dask_ctl.spec.trust import distrust
 # libyaml where PyYAML was built with it: about ten times faster, and the same results.
 SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+ENDINGS = (".yaml", ".yml", ".json")
 MAX_BYTES = 1 << 20
 MAX_VALUES = 100_000
 
@@ -68,7 +69,10 @@ def read(
             if not stat.S_ISREG(status.st_mode):
                 raise _no_file(path)
             if trusted is not None and (doubt := distrust(path, trusted, file.fileno())):
-                named = f"name it if you trust it: create_cluster({path.name!r})"
+                by_path = os.path.relpath(path)
+                if path.suffix not in ENDINGS and os.sep not in by_path:
+                    by_path = os.path.join(os.curdir, by_path)  # or it is a name
+                named = f"name it if you trust it: create_cluster({by_path!r})"
                 raise InvalidSpecError(
                     f"{doubt.reason}, and a spec is code",
                     remedy=f"{doubt.remedy}, or {named}" if doubt.remedy else named,

@@ -13,13 +13,12 @@ from typing import Final
 from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError
 from dask_ctl.spec import trust
 from dask_ctl.spec.checks import did_you_mean
-from dask_ctl.spec.document import parse, read
+from dask_ctl.spec.document import ENDINGS, parse, read
 from dask_ctl.spec.located import Located, Origin, Source
 from dask_ctl.spec.packaged import PackagedSpec, packaged_specs
 from dask_ctl.spec.shape import check_layer, refuse_foreign, top_keys
 
 FILE_NAME: Final = "dask-cluster.yaml"
-ENDINGS: Final = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import dask.config
 
 from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError, Problem
-from dask_ctl.spec.checks import did_you_mean, is_partial, keyword_names, kind, names_target, wrong
+from dask_ctl.spec.checks import is_partial, keyword_names, kind, names_target, suggested, wrong
 from dask_ctl.spec.cluster_spec import build
 from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.defaults import DEFAULTS, NAMESPACE
@@ -335,7 +335,7 @@ class _Cascade:
                     yield Problem(
                         severity="warning",
                         summary="unknown key",
-                        remedy=did_you_mean(key, known) or f"known: {', '.join(known)}",
+                        remedy=suggested(key, known),
                         origin=part.origin,
                         key=f"{NAMESPACE}.{key}",
                     )

@@ -11,7 +11,7 @@ MASK: Final = "***"
 # Words of a name, apart: 'tokenizer', 'keyboard' and 'author' are other words.
 _WORDS: Final = re.compile(
     r"(^|_)(pwd|pw|pass|secrets?|tokens?|credentials?|auth|authorization|cookies?|apikey|passcode"
-    r"|jwt|bearer|pat|sas|sig|signature|[a-z]*(passwords?|passwd|passphrase))(_|$)"
+    r"|jwt|bearer|pat|sas|sig|signature|(?:db|ftp|my|pg|smtp|ssh|user)pass|[a-z]*(passwords?|passwd|passphrase))(_|$)"
 )
 _KEYS: Final = (
     "api",
@@ -52,10 +52,14 @@ _PATTERNS: Final = tuple(
             r"(?P<secret>[^\s\"'][^\n\"']*)"
         ),
         r"(?P<before>\b(?i:bearer|basic)\s+)(?P<secret>(?=\S*[\dA-Z=])[\w.~+/=-]{8,})",
-        # Tokens that say of whom they are: GitHub's, GitLab's, Slack's, a JSON web token.
+        r"(?P<before>(?<!\S)(?:-u|--user|--proxy-user)[\s=]*[^\s:/]+:)(?P<secret>\S+)",  # of curl
+        r"(?P<before>\blogin\s+\S+\s+password\s+)(?P<secret>\S+)",  # of .netrc
+        r"(?P<before>//hooks\.slack\.com/services/)(?P<secret>[\w/]+)",
+        # Tokens that say of whom they are: GitHub's, GitLab's, Slack's, Hugging Face's, npm's,
+        # PyPI's, Docker's, Google's, OpenAI's and Anthropic's, a JSON web token.
         (
-            r"(?P<before>\b)(?P<secret>(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|eyJ[\w-]+\.eyJ)"
-            r"[\w.-]{16,})"
+            r"(?P<before>\b)(?P<secret>(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|hf_|npm_|pypi-"
+            r"|dckr_pat_|AIza|sk-(?:proj|ant|svcacct)-|eyJ[\w-]+\.eyJ)[\w.-]{16,})"
         ),
     )
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from dask_ctl.exceptions import InvalidSpecError
-from dask_ctl.spec.checks import did_you_mean, is_set, kind, names_target, wrong
+from dask_ctl.spec.checks import is_set, kind, names_target, suggested, wrong
 from dask_ctl.spec.keys import BY_NAME, KEYS, checked
 from dask_ctl.spec.located import Located, Origin
 
@@ -73,6 +73,12 @@ def check_layer(layer: Located, *, in_file: bool) -> Located:
         empty = not layer.value and isinstance(layer.value, dict | None)
         raise InvalidSpecError(
             "is empty" if empty else f"is {kind(layer.value)}, not a mapping",
+            remedy=_SHAPE,
+            origin=layer.origin,
+        )
+    if in_file and layer.value.keys().isdisjoint({*KEYS, *_OTHER_TOOLS, *_DASK_NAMESPACES}):
+        raise InvalidSpecError(
+            "is not a spec: it has no key of one",
             remedy=_SHAPE,
             origin=layer.origin,
         )
@@ -145,5 +151,5 @@ def _unknown_key(key: object, part: Located, layer: Located) -> InvalidSpecError
             origin=part.origin,
             key=str(key),
         )
-    remedy = did_you_mean(key, KEYS) or f"known: {', '.join(KEYS)}"
+    remedy = suggested(key, KEYS)
     return wrong((str(key),), part.origin, "unknown key", remedy)

@@ -14,7 +14,7 @@ from dask_ctl.spec.located import KeyPath, Located, dotted
 _EXPONENT: Final = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 _PREFIXED: Final = re.compile(r"[-+]?0[xb]")
 _SHELL: Final = re.compile(r"~(?=/|$)|\$(\w+|\{\w+\})")
-_FOLDER: Final = re.compile(r"(^|_)(directory|dir|folder|path|file)$")
+_FOLDER: Final = re.compile(r"(^|_)((directory|dir|folder|path|file)s?|directories|preload)$")
 
 
 def misread(written: str, value: Any) -> bool:
@@ -59,7 +59,8 @@ def unexpanded(tree: Located) -> Iterator[Problem]:
     For a class whose arguments reach no shell; those of a job script do.
     """
     for path, part in scalars(tree):
-        named = path and _FOLDER.search(str(path[-1]))
+        names = [key for key in path if isinstance(key, str)]  # a list of paths has their name
+        named = names and _FOLDER.search(names[-1])
         if named and isinstance(part.value, str) and (match := _SHELL.match(part.value)):
             variable = (match[1] or "HOME").strip("{}")
             yield Problem(

@@ -13,7 +13,7 @@ import stat
 import struct
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +23,7 @@ from dask_ctl import _platform
 from dask_ctl.exceptions import InvalidSpecError
 
 _MAX_LINKS: Final = 40  # as Linux has it
+_found: set[str] = set()  # the modules of a folder in which specs may name code
 # A POSIX ACL as an attribute: a version, then entries of tag, permissions and id, all of them
 # little-endian (include/uapi/linux/posix_acl_xattr.h of Linux).
 _ACL: Final = "system.posix_acl_access"
@@ -118,12 +119,17 @@ def code_from(folder: Path | None = None) -> Iterator[None]:
         sys.meta_path.remove(finder)
 
 
+def code_of(target: object) -> AbstractContextManager[None]:
+    """The same while a class or function runs that lies there: it may import its neighbours."""
+    root = str(getattr(target, "__module__", None)).partition(".")[0]
+    return code_from() if root in _found else nullcontext()
+
+
 class _Finder:
     """Finds in one folder what is found nowhere else."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.trusted = folder, owners()
-        self.packages: set[str] = set()  # that were found here
         self.refused: dict[str | None, InvalidSpecError] = {}
 
     def find_spec(
@@ -147,12 +153,12 @@ class _Finder:
                     origin=file,
                 )
                 return None
-        self.packages.add(name)
+        _found.add(name)
         return spec
 
 
 class _Within:
-    """Finds the modules of packages that a `_Finder` has found, so that they are looked at."""
+    """Finds the modules of packages that any `_Finder` has found, so that they are looked at."""
 
     def __init__(self, finder: _Finder) -> None:
         self.finder = finder
@@ -160,7 +166,7 @@ class _Within:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if path is None or name.rpartition(".")[0] not in self.finder.packages:
+        if path is None or name.rpartition(".")[0] not in _found:
             return None
         spec = self.finder.found(name, path, target)
         if spec is None and name in self.finder.refused:

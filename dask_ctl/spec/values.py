@@ -191,12 +191,14 @@ class _Placeholders:
         if match is None:
             raise self._no_variable(piece)
         name, default = match.groups()
-        if name not in self.env and default is None:
+        given = self.env.get(name)
+        if given is None and default is None:
             raise self._wrong(
                 f"the environment variable {name} is not set",
                 f"set it, or write {piece[:-1]}:-default}}",
             )
-        return self.env.get(name), default or ""
+        # To a shell, whose spelling this is, an empty one has the default, too.
+        return (given if default is None else given or None), default or ""
 
     def _imported(self, text: str) -> Any:
         match = _IMPORT.fullmatch(text)

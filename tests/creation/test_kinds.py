@@ -95,6 +95,8 @@ def found(spec: dict[str, Any], kwargs: dict[str, Any]) -> list[tuple[str | None
         (RUNNER, {"worker_options": "nthreads=1"}),
         (OWN, {"size": "many"}),
         (OWN, {"quiet": "false"}),
+        (LOCAL, {"n_workers": 2.0}),
+        (SLURM, {"n_workers": 2.0}),
     ],
 )
 def test_what_must_fail_or_means_the_opposite_is_an_error(

@@ -13,7 +13,9 @@ OWN = """
 from dask.distributed import LocalCluster
 
 class Site(LocalCluster):
-    pass
+    def __init__(self, *args, **kwargs):
+        import neighbour
+        super().__init__(*args, **kwargs)
 """
 
 
@@ -44,6 +46,7 @@ def test_a_module_beside_the_spec(scripts: Scripts) -> None:
     """A project's own class works in every command, as it does in the project's scripts."""
     (scripts.cwd / "mysite").mkdir()
     (scripts.cwd / "mysite" / "clusters.py").write_text(OWN)
+    (scripts.cwd / "neighbour.py").write_text("")
     spec = SPEC.replace("dask.distributed", "mysite.clusters").replace("LocalCluster", "Site")
     (scripts.cwd / "dask-cluster.yaml").write_text(spec)
     ok(scripts.dask_cluster("spec", "check"))

@@ -346,9 +346,14 @@ BAD_SPECS = [
         "FILE:4: scale: must be a whole number of workers, not -1; change the value",
     ),
     BadSpec(
+        "another tool's, nobody knows whose",
+        "stages: [build]\nbuild: {script: [make]}\n",
+        f"FILE:1: is not a spec: it has no key of one; {SHAPE}",
+    ),
+    BadSpec(
         "scale fraction",
         GOOD + "scale: 1.5\n",
-        "FILE:4: scale: must be a whole number of workers, not a number; change the value",
+        "FILE:4: scale: must be a whole number of workers, not a fraction; change the value",
     ),
     BadSpec(
         "adapt number",

@@ -61,6 +61,9 @@ SECRET = "hunter22"
             {"env": [{"name": "TOKEN", "value": SECRET}]},
             {"env": [{"name": "TOKEN", "value": "***"}]},
         ),
+        ({"line": f"curl -u me:{SECRET} h"}, {"line": "curl -u me:*** h"}),
+        ({"netrc": f"machine h login me password {SECRET}"}, None),
+        ({"SSHPASS": SECRET, "compass": "north"}, {"SSHPASS": "***", "compass": "north"}),
         ({"password": "${env:PW}"}, {"password": "${env:PW}"}),
         ({"password": f"${{env:PW:-{SECRET}}}"}, {"password": "${env:PW:-***}"}),
         ({"password": None, "token": ""}, {"password": None, "token": ""}),
@@ -81,7 +84,10 @@ def test_secrets(value: Any, shown: Any) -> None:
 def test_secrets_with_what_belongs_to_them() -> None:
     """They are hidden whole."""
     assert masked(f"redis://:p@{SECRET}@h:1/0") == "redis://:***@h:1/0"
-    assert masked(f"a ghp_{SECRET}0123456789") == "a ***"
+    for kind in ("ghp_", "hf_", "sk-proj-"):
+        assert masked(f"a {kind}{SECRET}0123456789") == "a ***"
+    slack = "https://hooks.slack.com/services/"
+    assert masked(f"{slack}T0/B0/{SECRET}") == f"{slack}***"
 
 
 @pytest.mark.parametrize(

@@ -101,3 +101,11 @@ def test_what_no_shell_reads(value: str, better: str | None) -> None:
     tree = locate({"kwargs": {"local_directory": value, "name": value}}, Origin(Source.FILE, "f"))
     said = [(problem.key, problem.remedy) for problem in unexpanded(tree)]
     assert said == ([("kwargs.local_directory", f"write {better}")] if better else [])
+    listed = {
+        "preload": [value],
+        "scheduler_kwargs": {"log_files": [["x", value]]},
+        "name": [value],
+    }
+    keys = [problem.key for problem in unexpanded(locate({"kwargs": listed}, tree.origin))]
+    among = ["kwargs.preload.0", "kwargs.scheduler_kwargs.log_files.0.1"]
+    assert keys == (among if better else [])

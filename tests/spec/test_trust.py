@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -90,6 +91,18 @@ def test_a_strangers_file_takes_no_ones_place(
     assert resolve_spec("hpc.yaml").spec.class_ == "Theirs"  # named by a path in the call
     (shared / "hpc.yaml").unlink()
     assert resolve_spec().spec.class_ == "Mine"
+
+
+def test_the_remedy_is_true(shared: Path) -> None:
+    """What is to be written to name the file is a path, also of one without an ending."""
+    (shared / "sub").mkdir()
+    for name, named in (("hpc", "./hpc"), ("sub/hpc.json", "sub/hpc.json")):
+        (shared / name).write_text(GOOD)
+        (shared / name).chmod(0o666)
+        dask.config.set({"ctl.cluster-spec": name})
+        with refused(re.escape("is writable by everybody")) as caught:
+            resolve_spec()
+        assert caught.value.problem.remedy.endswith(f"create_cluster({named!r})")
 
 
 def test_both_ends_of_a_link_count(shared: Path) -> None:

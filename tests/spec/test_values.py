@@ -42,6 +42,8 @@ def configure(root: Path, value: Any) -> None:
         ("${env:A}", "a-b"),
         ("${env:J}", {"x": [1, None]}),
         ("${env:E}", ""),
+        ("${env:E:-3}", 3),  # as a shell does
+        ("${text:E:-${env:N}}", "2"),
         ("${text:N}", "2"),
         ("${text:NOT:-2}", "2"),
         ("${env:NOT:-3}", 3),
