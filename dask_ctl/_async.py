@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import queue
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeAlias, TypeVar
 
@@ -31,6 +32,21 @@ def _run_alone(coroutine: Later[T]) -> T:
         # Ctrl-C does not wait for what waits in a thread.
         runner.get_loop().set_default_executor(Daemons())
         return runner.run(coroutine)
+
+
+def iterate(pieces: AsyncIterator[T]) -> Iterator[T]:
+    """What an asynchronous iterator gives, piece by piece, also where a loop is running already."""
+    news: queue.SimpleQueue[list[T]] = queue.SimpleQueue()
+
+    async def listen() -> None:
+        async for piece in pieces:
+            news.put([piece])
+
+    listening = in_daemon(asyncio.run, listen())
+    listening.add_done_callback(lambda _: news.put([]))
+    while piece := news.get():
+        yield from piece
+    listening.result()
 
 
 async def settled(result: Any) -> Any:

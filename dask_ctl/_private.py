@@ -10,7 +10,7 @@ import asyncio
 import atexit
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 # What is used below, as ``module:name``, for the test.
@@ -21,7 +21,7 @@ USED: Final = (
     "distributed.deploy.cluster:Cluster._supports_scaling",
     "distributed.deploy.spec:SpecCluster._supports_scaling",
     "dask_jobqueue.core:Job._call",
-    "dask_kubernetes.operator:KubeCluster._instances",
+    "dask_kubernetes.operator:KubeCluster._start",
     "kr8s._api:Api._create_session",
     "tornado.ioloop:PeriodicCallback._run",
 )
@@ -47,31 +47,39 @@ def stop_adapting(cluster: Any) -> None:
         cluster._adaptive.stop()  # noqa: SLF001
 
 
-def when_closed(cluster: Any, then: Callable[[], None]) -> None:
-    """Have something done once `cluster` has closed, or is no more.
+def when_closed(cluster: Any, then: Callable[[Exception | None], object]) -> None:
+    """Have something done once `cluster` has closed, given its error, or is no more.
 
     Whichever way a cluster of distributed is closed, it is by ``_close``; what has none has
     ``close``. There is no public hook (distributed 2026.8).
     """
-    weakref.finalize(cluster, then).atexit = False
+    weakref.finalize(cluster, then, None).atexit = False
+
+    @contextmanager
+    def told() -> Iterator[None]:
+        met = None
+        try:
+            yield
+        except Exception as error:
+            met = error
+            raise
+        finally:
+            then(met)
+
     if not hasattr(cluster, "_close"):
         close = cluster.close
 
         def closed(*args: Any, **kwargs: Any) -> Any:
-            try:
+            with told():
                 return close(*args, **kwargs)
-            finally:
-                then()
 
         cluster.close = closed
         return
     inner = cluster._close  # noqa: SLF001
 
     async def closed_inside(*args: Any, **kwargs: Any) -> Any:
-        try:
+        with told():
             return await inner(*args, **kwargs)
-        finally:
-            then()
 
     cluster._close = closed_inside  # noqa: SLF001
 
@@ -127,14 +135,17 @@ def in_own_process_group(job_cls: Any) -> Any:
     return Job
 
 
-def kube_clusters() -> list[Any]:
-    """The KubeClusters of this process, those too whose constructor failed (2026.3).
+def cancel_start_of_kube_cluster(cluster: Any) -> None:
+    """End what the constructor of a KubeCluster waits for in another thread (2026.3)."""
+    with suppress(AttributeError, RuntimeError):  # it has not begun; its loop has ended
+        loop = cluster.loop.asyncio_loop
 
-    dask-kubernetes closes them at exit.
-    """
-    from dask_kubernetes.operator import KubeCluster
+        def cancel() -> None:
+            for task in asyncio.all_tasks(loop):
+                if getattr(task.get_coro(), "__qualname__", "") == "KubeCluster._start":
+                    task.cancel()
 
-    return list(KubeCluster._instances)  # noqa: SLF001
+        loop.call_soon_threadsafe(cancel)
 
 
 def kubernetes_connection() -> Any:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any, ClassVar, Literal
 
 from dask_ctl import _private
-from dask_ctl.backends import address, logs, plans, signature
+from dask_ctl.backends import address, ending, logs, plans, signature
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import BackendError, DaskCtlError, Problem
@@ -49,6 +49,8 @@ class Backend:
         Whether all that is started is started by commands or by a service, if anything is.
     launcher : str or None
         Of a class whose every process becomes a part of the cluster: what starts these.
+    ends_by_name : bool
+        Whether `close` ends whatever has begun of a cluster, at any moment and by its name alone.
     by_address : bool
         Whether all that is needed to connect to a cluster again is its address.
     read_by_shell : bool
@@ -84,6 +86,7 @@ class Backend:
     starts_empty: ClassVar[bool] = False
     by_command: ClassVar[bool] = False
     launcher: ClassVar[str | None] = None
+    ends_by_name: ClassVar[bool] = False
     by_address: ClassVar[bool] = False
     read_by_shell: ClassVar[bool] = False
     inherits_config: ClassVar[bool] = False
@@ -193,11 +196,9 @@ class Backend:
         __tracebackhide__ = True
         return self.target(*args, **kwargs)
 
-    def has_begun(self, cluster: Any) -> bool:
-        """Whether there is anything to end of a cluster whose constructor did not end."""
-        # dask-jobqueue's classes are "created" before their base class was reached.
-        status = getattr(cluster, "status", "")
-        return str(getattr(status, "name", status)) not in ("", "None", "created")
+    def half_built(self, error: BaseException) -> Any | None:
+        """The cluster whose call `error` has ended; None if nothing of it has begun."""
+        return ending.half_built(error)
 
     def start(self, cluster: Any, kwargs: Mapping[str, Any]) -> Any:
         """What to await inside a running loop, so that a cluster starts."""
@@ -235,6 +236,10 @@ class Backend:
 
     def before_close(self, cluster: Any) -> None:
         """Wait for what must have happened before `cluster` may close."""
+
+    def close(self, cluster: Any) -> Any:
+        """End what a script has made; in a running loop, give what to await."""
+        return cluster.close()
 
     # -- a cluster that lives on ---------------------------------------------------------------
 
@@ -276,15 +281,7 @@ class Backend:
         )
 
     def remembered(self, cluster: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """What is needed, besides its name, to connect to `cluster` again.
-
-        Parameters
-        ----------
-        cluster : object
-            A live cluster.
-        kwargs : mapping
-            The keyword arguments that it was made with, as written: a variable is kept as such.
-        """
+        """What is needed, besides its name, to connect to `cluster` again, its variables kept."""
         return written(kwargs, tuple(inspect.signature(self.target.from_name).parameters)[1:])
 
     def connect(self, name: str, arguments: Mapping[str, Any], *, asynchronous: bool) -> Any:
@@ -319,12 +316,15 @@ class Backend:
         cluster.shutdown_on_close = True
         cluster.close()
 
-    def logs(self, name: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """What the parts of a cluster have logged: pairs of a part's name and its text."""
+    def logs(
+        self, name: str, arguments: Mapping[str, Any], wanted: logs.Wanted
+    ) -> Iterator[tuple[str, str]]:
+        """What is wanted of the logs of a cluster's parts: pairs of a part's name and its text."""
+        wanted.refuse_to_follow(self.name)
         if not hasattr(self.target, "get_logs"):
             raise BackendError(f"{self.name} gives no logs", remedy="ask its service for them")
         with closing(self.connect(name, arguments, asynchronous=False)) as cluster:
-            yield from logs.of_cluster(cluster)
+            yield from logs.of_cluster(cluster, wanted)
 
     def snippet(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, str]:
         """The import and the call that give a cluster object of a running cluster, as Python."""

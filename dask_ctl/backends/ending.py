@@ -1,4 +1,4 @@
-"""The end of what a process has: its clients of a cluster, and its threads."""
+"""The end of what a process has: half a cluster, its clients of one, and its threads."""
 
 from __future__ import annotations
 
@@ -19,6 +19,33 @@ def close_clients(cluster: Any) -> None:
         ours = client.cluster is cluster or (address and scheduler == address)
         if ours and client.status not in ("closed", "closing") and not client.asynchronous:
             client.close()
+
+
+def half_built(error: BaseException) -> Any | None:
+    """The cluster whose constructor `error` left, or None if nothing of it has begun.
+
+    A constructor that raises gives its object to nobody; the traceback still holds it.
+    """
+    traceback = error.__traceback__
+    while traceback is not None:
+        frame = traceback.tb_frame
+        if frame.f_code.co_name == "__init__":
+            candidate = frame.f_locals.get("self")
+            if (
+                hasattr(type(candidate), "scheduler_address")
+                and _private.has_loop(candidate)
+                # dask-jobqueue's classes are "created" before their base class was reached.
+                and status_of(candidate) not in ("", "None", "created")
+            ):
+                return candidate
+        traceback = traceback.tb_next
+    return None
+
+
+def status_of(cluster: Any) -> str:
+    """The status of a cluster as a word, whether its class has texts or an enumeration."""
+    status = getattr(cluster, "status", "")
+    return str(getattr(status, "name", status))
 
 
 def end_process(code: int) -> NoReturn:

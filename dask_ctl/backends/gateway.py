@@ -14,6 +14,7 @@ import dask.config
 from dask_ctl.backends import plans
 from dask_ctl.backends.address import TLS
 from dask_ctl.backends.base import Backend
+from dask_ctl.backends.logs import Wanted
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import (
     BackendError,
@@ -75,7 +76,9 @@ class Gateway(Backend):
             if name not in known
         ]
 
-    def logs(self, name: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    def logs(
+        self, name: str, arguments: Mapping[str, Any], wanted: Wanted
+    ) -> Iterator[tuple[str, str]]:
         """It gives none, wherever it keeps them."""
         raise BackendError(
             f"dask-gateway gives no logs, and keeps those of {name!r} on its own side",

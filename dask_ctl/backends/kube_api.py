@@ -10,12 +10,15 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import dask.config
 
 from dask_ctl import _private
-from dask_ctl.exceptions import BackendError
+
+T = TypeVar("T")
 
 _DASK: Final = "kubernetes.dask.org/v1"
 _KINDS: Final = {
@@ -36,8 +39,8 @@ _WORKERS: Final = {
 }
 # By the phases that dask-kubernetes' operator gives (2026.3).
 _STATUS: Final = {"Created": "starting", "Pending": "starting", "Running": "running"}
-_TIMEOUT: Final = 30.0  # seconds for an answer; kr8s itself waits for ever
-_POLL: Final = 0.2
+TIMEOUT: Final = 30.0  # seconds for an answer, for which kr8s itself waits for ever
+_LOOK: Final = 5.0
 _ON_ITS_WAY: Final = ("ContainerCreating", "PodInitializing")  # no reason not to start
 _NOT_FOUND: Final = 404
 _REFUSED: Final = (401, 403)
@@ -50,10 +53,13 @@ def is_configured() -> bool:
     return any(os.path.exists(os.path.expanduser(path)) for path in _CREDENTIALS)
 
 
-async def connected() -> Any:
-    """A connection, which whoever asks kr8s on the same loop is given for as long as it is held."""
-    api = await asyncio.wait_for(_private.kubernetes_connection(), _TIMEOUT)
-    api.timeout = _TIMEOUT
+async def connected(timeout: float = TIMEOUT) -> Any:
+    """A connection, which whoever asks kr8s on the same loop is given for as long as it is held.
+
+    Each of its answers may take so long, in seconds.
+    """
+    api = await asyncio.wait_for(_private.kubernetes_connection(), timeout)
+    api.timeout = timeout
     return api
 
 
@@ -131,20 +137,6 @@ async def pods_of(api: Any, name: str, namespace: str) -> list[Any]:
     return await listed(api, "Pod", namespace, labelSelector=f"dask.org/cluster-name={name}")
 
 
-async def logs(name: str, namespace: str | None) -> list[tuple[str, str]]:
-    """What each pod of a cluster has logged, or why it has not begun; no scheduler is asked."""
-    api = await connected()
-    namespace = namespace or str(api.namespace)
-    found = []
-    for pod in await pods_of(api, name, namespace):
-        called = pod["metadata"]["name"]
-        begun = any(each.get("restartCount") for each in pod["status"].get("containerStatuses", ()))
-        why = None if begun else reason_of(pod)
-        text = None if why else await asked(api, "Pod", namespace, f"{called}/log")
-        found.append((called, f"no log yet: {why}" if why else text or ""))
-    return found
-
-
 def reason_of(pod: Mapping[str, Any]) -> str | None:
     """Why a pod does not run, in Kubernetes' words; None if it does, or nothing is said."""
     status = pod.get("status") or {}
@@ -178,36 +170,45 @@ def status_of(cluster: Mapping[str, Any]) -> str:
     return _STATUS.get(phase, f"unknown: Kubernetes calls it {phase}")
 
 
-async def gone(api: Any, name: str, namespace: str, deadline: float, remedy: str) -> None:
-    """Wait until nothing is left of a cluster that is being deleted, or was.
+async def unless_silent(begun: Callable[[], Awaitable[T]]) -> T:
+    """What is awaited, while Kubernetes answers.
 
     Raises
     ------
-    BackendError
-        If something is at the deadline.
+    TimeoutError
+        If it does not any more.
     """
-    while left := await _remains(api, name, namespace):
-        if time.monotonic() > deadline:
-            raise BackendError(
-                f"of the deleted cluster {name!r} there are still {', '.join(left)}", remedy=remedy
-            )
-        await asyncio.sleep(_POLL)
+    awaited = asyncio.ensure_future(begun())
+    silence = asyncio.ensure_future(_silence())
+    try:
+        await asyncio.wait([awaited, silence], return_when=asyncio.FIRST_COMPLETED)
+        if not awaited.done():
+            raise TimeoutError("Kubernetes does not answer any more")
+        return await awaited
+    finally:
+        awaited.cancel()
+        silence.cancel()
 
 
-async def _remains(api: Any, name: str, namespace: str) -> list[str]:
-    of_that_name = {"fieldSelector": f"metadata.name={name}"}
-    of_that_cluster = {"labelSelector": f"dask.org/cluster-name={name}"}
+async def _silence() -> None:
+    """Wait until there has been no answer for a while."""
+    heard, api = time.monotonic(), None
+    while True:
+        await asyncio.sleep(_LOOK)
+        try:
+            api = api or await connected()
+            async with asyncio.timeout(TIMEOUT):
+                async with api.call_api("GET", "", base="/version", raise_for_status=False):
+                    heard = time.monotonic()
+        except Exception:  # noqa: BLE001 -- of httpx, ssl, the kubeconfig or its credential plugin
+            if time.monotonic() > heard + TIMEOUT:
+                return
 
-    async def there(kind: str, selection: dict[str, str]) -> list[Any]:
-        with suppress(PermissionError):  # what may not be listed cannot be waited for
-            return await listed(api, kind, namespace, **selection)
-        return []
 
-    for cluster in await there("DaskCluster", of_that_name):
-        alive = "deletionTimestamp" not in cluster["metadata"]
-        return [] if alive else [f"DaskCluster {name}"]
-    left = [f"DaskAutoscaler {name}" for _ in await there("DaskAutoscaler", of_that_name)]
-    for kind in ("DaskWorkerGroup", "Deployment", "Service", "Pod"):
-        parts = await there(kind, of_that_cluster)
-        left += [f"{kind} {part['metadata']['name']}" for part in parts]
-    return left
+def asked_for(kwargs: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The name and the namespace, with what dask's configuration gives."""
+    keys = ("name", "namespace")
+    name, namespace = (
+        dask.config.get(f"kubernetes.{key}", override_with=kwargs.get(key)) for key in keys
+    )
+    return name, namespace

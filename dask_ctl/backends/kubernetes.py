@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from concurrent import futures
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final
 
 import dask.config
 
-from dask_ctl import _private
-from dask_ctl.backends import kube_api, plans, signature
+from dask_ctl import _async, _private
+from dask_ctl._async import in_daemon, settled
+from dask_ctl.backends import ending, kube_api, kube_ending, kube_logs, plans, signature
 from dask_ctl.backends.base import Backend
+from dask_ctl.backends.logs import Wanted
 from dask_ctl.backends.sighting import Sighting
-from dask_ctl.exceptions import BackendError, NoSuchClusterError, Problem
+from dask_ctl.exceptions import (
+    Problem,
+)
 
-_GONE_TIMEOUT: Final = 120.0  # seconds
 _MODE: Final = "dask_kubernetes.operator.kubecluster.kubecluster:CreateMode"  # exported nowhere
 _MODES: Final = ("CREATE_ONLY", "CREATE_OR_CONNECT", "CONNECT_ONLY")
 
@@ -38,10 +42,12 @@ class Kubernetes(Backend):
     templates = ("kubernetes",)
     variables_remedy = "write the variables into the manifest of 'custom_cluster_spec'"
     by_command = True
+    ends_by_name = True
     service = "kubecluster"
     broken_methods = ("helmcluster",)  # its module is not shipped any more (dask-kubernetes 2026.3)
 
     _connection: Any = None  # held, so that the cluster shares it: its time-out, and one login
+    _made: Any = None
 
     def problems(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """Environment variables that are no text, and a mode that is not the class's."""
@@ -112,7 +118,7 @@ class Kubernetes(Backend):
         runner.start()
         try:
             if not asynchronous:
-                self._connection = runner.run_sync(until_name_is_free, kwargs)
+                self._connection = runner.run_sync(kube_ending.until_name_is_free, kwargs)
             takes = signature.takes(self.target, "loop") and "loop" not in kwargs
             yield {"loop": runner.loop} if takes else {}
         finally:
@@ -121,33 +127,75 @@ class Kubernetes(Backend):
     def call(self, args: list[Any], kwargs: Mapping[str, Any]) -> Any:
         """Connect where somebody else makes a cluster of its name at the same moment."""
         __tracebackhide__ = True
+        made = self._called if kwargs.get("asynchronous") else self._watched
         try:
-            return super().call(args, kwargs)
+            return made(args, kwargs)
         except Exception as error:
-            unmade = [each for each in _private.kube_clusters() if _was_refused(each, error)]
-            if not (unmade and _is_taken(error)):
+            if not (self._was_refused(error) and _is_taken(error)):
                 raise
-        return super().call(args, kwargs)
+        return made(args, kwargs)
 
-    def has_begun(self, cluster: Any) -> bool:
-        """Once it has looked whether there is one of its name; until then it is "created"."""
-        return cluster.status.name != "closed" and "Creating cluster" in _private.messages_of(
-            cluster
-        )
+    def _called(self, args: list[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What a call of the class does, its object known from the beginning."""
+        self._made = self.target.__new__(self.target)
+        self._made.__init__(*args, **kwargs)
+        _private.when_closed(self._made, partial(kube_ending.explain_close, self._made.name))
+        return self._made
+
+    def _watched(self, args: list[Any], kwargs: Mapping[str, Any]) -> Any:
+        """The same in a thread, which can be given up: the class may wait for ever.
+
+        It goes on trying where a port forward leads nowhere any more, and blocks its loop while it
+        waits for one (dask-kubernetes 2026.3).
+        """
+        making = in_daemon(self._called, args, kwargs)
+        try:
+            return _async.run(kube_api.unless_silent(lambda: asyncio.wrap_future(making)))
+        finally:
+            if not making.done():
+                _private.cancel_start_of_kube_cluster(self._made)
+                futures.wait([making], kube_ending.PATIENCE)
+
+    def half_built(self, error: BaseException) -> Any | None:
+        """It has begun once it has looked whether there is one of its name."""
+        begun = not self._was_refused(error) and "Creating cluster" in self._log
+        return self._made if begun and ending.status_of(self._made) != "closed" else None
+
+    @property
+    def _log(self) -> list[str]:
+        return _private.messages_of(self._made)
 
     def start(self, cluster: Any, kwargs: Mapping[str, Any]) -> Any:
         """Wait for its name first."""
 
         async def started() -> Any:
-            self._connection = await until_name_is_free(kwargs)
+            self._connection = await kube_ending.until_name_is_free(kwargs)
             try:
-                return await cluster
+                return await kube_api.unless_silent(lambda: settled(cluster))
             except Exception as error:
-                if not (_was_refused(cluster, error) and _is_taken(error)):
+                if not (self._was_refused(error) and _is_taken(error)):
                     raise
             return await cluster
 
         return started()
+
+    def _was_refused(self, error: BaseException) -> bool:
+        """Whether Kubernetes refused to make the cluster, which so has nothing to be deleted.
+
+        One of its name is somebody else's; dask-kubernetes (2026.3) would delete that.
+        """
+        code = _code_of(error)
+        asked = self._log[-1:] == ["Creating DaskCluster object"]
+        refused = asked and code is not None and 400 <= code < 500  # noqa: PLR2004 -- of HTTP
+        if refused:
+            self._made.shutdown_on_close = False
+        return refused
+
+    def close(self, cluster: Any) -> Any:
+        """Disconnect, and delete it by a connection of its own: what it has may lead nowhere."""
+        deleting, cluster.shutdown_on_close = cluster.shutdown_on_close, False
+        closing = kube_ending.closed(cluster, deleting=deleting)
+        return closing if cluster.asynchronous else _async.run(closing)
 
     def existed(self, cluster: Any) -> bool:
         """So it is taken to be while it has not yet looked whether there is one."""
@@ -179,22 +227,19 @@ class Kubernetes(Backend):
 
     def delete(self, name: str, arguments: Mapping[str, Any], deadline: float) -> None:
         """Delete it, and wait until nothing is left of it."""
-        asyncio.run(_deleted(name, arguments.get("namespace"), deadline))
+        asyncio.run(kube_ending.delete(name, arguments.get("namespace"), deadline))
 
     def waits_for(self, kwargs: Mapping[str, Any], timeout: float) -> str | None:
         """Pods that do not run, and why."""
-        name, namespace = _asked_for(kwargs)
+        name, namespace = kube_api.asked_for(kwargs)
         asked = kube_api.waits_for(name, namespace)
         return asyncio.run(asyncio.wait_for(asked, timeout))
 
-    def logs(self, name: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    def logs(
+        self, name: str, arguments: Mapping[str, Any], wanted: Wanted
+    ) -> Iterator[tuple[str, str]]:
         """Of its pods, which needs no scheduler that answers."""
-        found = asyncio.run(kube_api.logs(name, arguments.get("namespace")))
-        if not found:
-            raise BackendError(
-                f"there is no pod of cluster {name!r}", remedy="see: kubectl get events"
-            )
-        yield from found
+        yield from _async.iterate(kube_logs.of_pods(name, arguments.get("namespace"), wanted))
 
     @classmethod
     def is_configured(cls) -> bool:
@@ -222,28 +267,6 @@ class Kubernetes(Backend):
             )
 
 
-def _asked_for(kwargs: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The name and the namespace, with what dask's configuration gives."""
-    keys = ("name", "namespace")
-    name, namespace = (
-        dask.config.get(f"kubernetes.{key}", override_with=kwargs.get(key)) for key in keys
-    )
-    return name, namespace
-
-
-def _was_refused(cluster: Any, error: BaseException) -> bool:
-    """Whether Kubernetes refused to make `cluster`, which then has nothing that could be deleted.
-
-    One of its name is somebody else's; dask-kubernetes (2026.3) would delete that.
-    """
-    code = _code_of(error)
-    asked = _private.messages_of(cluster)[-1:] == ["Creating DaskCluster object"]
-    refused = asked and code is not None and 400 <= code < 500  # noqa: PLR2004 -- of HTTP
-    if refused:
-        cluster.shutdown_on_close = False
-    return refused
-
-
 def _is_taken(error: BaseException) -> bool:
     return _code_of(error) == 409  # noqa: PLR2004 -- "Conflict"
 
@@ -251,53 +274,6 @@ def _is_taken(error: BaseException) -> bool:
 def _code_of(error: BaseException) -> int | None:
     code: int | None = getattr(getattr(error, "response", None), "status_code", None)
     return code
-
-
-async def until_name_is_free(kwargs: Mapping[str, Any]) -> Any:
-    """Wait until nothing is left of a deleted cluster of the name that `kwargs` ask for.
-
-    Kubernetes collects the parts of what was deleted later. A cluster of the same name that is
-    created before that takes them for its own, loses them, and never has workers. This is a
-    courtesy: where Kubernetes cannot be asked, the class itself says best what is wrong.
-
-    Returns
-    -------
-    connection : kr8s.Api or None
-        What was asked.
-
-    Raises
-    ------
-    BackendError
-        If parts of it stay, or there is no answer: for that the class would wait for ever.
-    """
-    name, namespace = _asked_for(kwargs)
-    deadline = time.monotonic() + _GONE_TIMEOUT
-    api = None
-    try:
-        api = await kube_api.connected()
-        if not ("{" in name or kwargs.get("custom_cluster_spec")):
-            remedy = "wait until they are, or choose another name"
-            await kube_api.gone(api, name, namespace or api.namespace, deadline, remedy)
-    except BackendError:
-        raise
-    except TimeoutError:
-        raise BackendError(
-            "Kubernetes does not answer", remedy="see whether it runs: kubectl get daskclusters"
-        ) from None
-    except Exception:  # noqa: BLE001 -- of httpx, ssl, the kubeconfig or its credential plugin
-        return api
-    return api
-
-
-async def _deleted(name: str, namespace: str | None, deadline: float) -> None:
-    api = await kube_api.connected()
-    namespace = namespace or str(api.namespace)
-    if await kube_api.asked(api, "DaskCluster", namespace, name, "DELETE") is None:
-        raise NoSuchClusterError(
-            f"there is no cluster {name!r} in namespace {namespace}",
-            remedy="see: kubectl get daskclusters --all-namespaces",
-        )
-    await kube_api.gone(api, name, namespace, deadline, "see what keeps them: kubectl describe")
 
 
 ROOMS = (Kubernetes,)

@@ -12,6 +12,7 @@ import click
 
 from dask_ctl.cli import printing
 from dask_ctl.cli.options import (
+    Duration,
     complete_cluster,
     complete_method,
     output_option,
@@ -210,11 +211,14 @@ def snippet(*, name: str) -> None:
 @click.option(
     "--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines of each part."
 )
-def logs(*, name: str, follow: bool, tail: int | None) -> None:
+@click.option(
+    "--since", type=Duration(), metavar="TIME", help="Only what is no older than this: 5m, 2h."
+)
+def logs(*, name: str, follow: bool, tail: int | None, since: float | None) -> None:
     """Print what the cluster NAME has logged."""
     from dask_ctl import lifecycle
 
-    for text in lifecycle.get_logs(name, follow=follow, tail=tail):
+    for text in lifecycle.get_logs(name, follow=follow, tail=tail, since=since):
         click.echo(text, nl=False)
 
 

@@ -105,7 +105,7 @@ class _Call:
         self.target = load(self.resolved.tree)
         self.room = room_of(self.target)
         self.args, self.kwargs = plain_arguments(self.resolved.tree)
-        self._starting = f"{self.name} is starting, and will be closed once it has"
+        self._left: str | None = None  # of what could not be closed again
         for problem in check.fitting(self.resolved, self.room, self.args, self.kwargs):
             if problem.severity == "error":
                 raise InvalidSpecError.of(problem)
@@ -126,14 +126,14 @@ class _Call:
             try:
                 with (
                     code_of(self.target),
-                    self._said_meanwhile() as stuck,
-                    interrupts.deferred(self._starting, unless=stuck) as interrupted,
+                    self._said_meanwhile(),
+                    self._interruptible() as interrupted,
                 ):
                     cluster = self.room.call(self.args, {**self.kwargs, **given})
             except (Exception, KeyboardInterrupt) as error:
-                half_built = exits.half_built(error, self.room)
+                half_built = self.room.half_built(error)
                 if half_built is not None and not asynchronous:
-                    exits.undo(half_built, self.room)
+                    self._left = exits.undo(half_built, self.room)
                 raise
             if interrupted():
                 exits.undo(cluster, self.room)
@@ -157,14 +157,14 @@ class _Call:
         """Scale or adapt a started cluster, and see to its end; close it if that fails."""
         with self._explained():
             try:
-                with code_of(self.target), interrupts.deferred(self._starting) as interrupted:
+                with code_of(self.target), self._interruptible() as interrupted:
                     for step in self._steps(cluster):
                         step()
                     exits.at_exit(cluster, self.room)
                 if interrupted():
                     raise KeyboardInterrupt  # noqa: TRY301
             except BaseException:
-                exits.undo(cluster, self.room)
+                self._left = exits.undo(cluster, self.room)
                 raise
 
     async def bring_up_async(self, cluster: Any) -> None:
@@ -178,15 +178,22 @@ class _Call:
             except BaseException:
                 exits.spare(cluster, self.room)
                 try:
-                    await settled(cluster.close())
-                except Exception:
+                    await settled(self.room.close(cluster))
+                except Exception as error:
+                    self._left = text_of(error)
                     logger.exception("closing %s met an error", self.name)
                 raise
 
-    def _said_meanwhile(self) -> AbstractContextManager[Callable[[], bool]]:
+    def _interruptible(self) -> AbstractContextManager[Callable[[], bool]]:
+        """Heed Ctrl-C at once where what has begun can be ended at any moment."""
+        if self.room.ends_by_name:
+            return nullcontext(lambda: False)
+        return interrupts.deferred(f"{self.name} is starting, and will be closed once it has")
+
+    def _said_meanwhile(self) -> AbstractContextManager[None]:
         ask = partial(self.room.waits_for, self.kwargs)
         known = type(self.room).waits_for is not Backend.waits_for and settings.waiting_notes()
-        return waiting.said(ask) if known else nullcontext(lambda: False)
+        return waiting.said(ask) if known else nullcontext()
 
     def say_meanwhile(self, cluster: Any) -> None:
         """Say what workers wait for."""
@@ -230,7 +237,8 @@ class _Call:
             raise
         except Exception as error:
             known = secrets({"args": self.args, "kwargs": self.kwargs, "env": self.spec.env})
-            said = scrubbed(_with_cause(error), [*known, *self._secrets])
+            told = "; ".join(filter(None, (_with_cause(error), self._left)))
+            said = scrubbed(told, [*known, *self._secrets])
             explain(error, refusals.explained(error, said, self.resolved, self.room))
             raise
 

@@ -102,7 +102,7 @@ class InForce:
     def until_closed(self, cluster: Any) -> None:
         """Put it back when `cluster` closes."""
         if self._values:
-            _private.when_closed(cluster, self.put_back)
+            _private.when_closed(cluster, lambda _: self.put_back())
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -18,12 +18,12 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import Any, Final
 
-from dask_ctl import _platform, _private
+from dask_ctl import _platform
 from dask_ctl._async import in_daemon
 from dask_ctl.backends import Backend
-from dask_ctl.backends.ending import close_clients
+from dask_ctl.backends.ending import close_clients, status_of
 from dask_ctl.creation import interrupts
-from dask_ctl.exceptions import reason
+from dask_ctl.exceptions import reason, text_of
 
 logger = logging.getLogger("dask_ctl")
 
@@ -37,7 +37,7 @@ def at_exit(cluster: Any, room: Backend) -> None:
     """See to it that `cluster` ends quietly when the process does.
 
     Whether a cluster is closed stays its own business (``shutdown_on_close``); what nothing else
-    closes, a Runner, is closed here.
+    closes, or nothing else so that it ends, is closed here.
     """
     if not _owned:
         atexit.unregister(_end_all)
@@ -51,7 +51,7 @@ def at_exit(cluster: Any, room: Backend) -> None:
 
 def _end_all() -> None:
     for cluster, room in _to_be_ended():
-        _end(cluster, room, close=room.launcher is not None)
+        _end(cluster, room, close=room.launcher is not None or room.ends_by_name)
 
 
 def _to_be_ended() -> Iterator[tuple[Any, Backend]]:
@@ -106,7 +106,7 @@ def _close_all() -> None:
             _end(cluster, room, close=True)
 
 
-def undo(cluster: Any, room: Backend) -> None:
+def undo(cluster: Any, room: Backend) -> str | None:
     """Close what was started, after a failure, whose error is the one to be seen.
 
     Parameters
@@ -116,6 +116,11 @@ def undo(cluster: Any, room: Backend) -> None:
         left running.
     room : Backend
         Its room.
+
+    Returns
+    -------
+    met : str or None
+        What has kept it from being closed.
     """
     from distributed import Status
 
@@ -125,17 +130,20 @@ def undo(cluster: Any, room: Backend) -> None:
         # Cancelled half way: only a cluster that has failed closes what there is of it.
         cluster.status = Status.failed
     with interrupts.deferred(f"{room.name} is being closed"):
-        _end(cluster, room, close=True)
+        return _end(cluster, room, close=True)
 
 
-def _end(cluster: Any, room: Backend, *, close: bool) -> None:
-    """Close a cluster's clients, and perhaps the cluster; what that meets is in the log only."""
+def _end(cluster: Any, room: Backend, *, close: bool) -> str | None:
+    """Close a cluster's clients, and perhaps the cluster; what that meets is logged, and given."""
+    met = None
     steps = [lambda: room.before_close(cluster), lambda: close_clients(cluster)]
-    for step in [*steps, cluster.close] if close else steps:
+    for step in [*steps, lambda: room.close(cluster)] if close else steps:
         try:
             step()
         except Exception as error:  # noqa: BLE001 -- whatever a backend raises
+            met = text_of(error)
             logger.warning("closing %s met an error: %s", room.name, reason(error))
+    return met
 
 
 def spare(cluster: Any, room: Backend) -> bool:
@@ -144,29 +152,3 @@ def spare(cluster: Any, room: Backend) -> bool:
         return False
     cluster.shutdown_on_close = False
     return True
-
-
-def half_built(error: BaseException, room: Backend) -> Any | None:
-    """The cluster whose constructor `error` left, or None if nothing of it has begun.
-
-    A constructor that raises gives its object to nobody; the traceback still holds it.
-    """
-    traceback = error.__traceback__
-    while traceback is not None:
-        frame = traceback.tb_frame
-        if frame.f_code.co_name == "__init__":
-            candidate = frame.f_locals.get("self")
-            if (
-                hasattr(type(candidate), "scheduler_address")
-                and _private.has_loop(candidate)
-                and room.has_begun(candidate)
-            ):
-                return candidate
-        traceback = traceback.tb_next
-    return None
-
-
-def status_of(cluster: Any) -> str:
-    """The status of a cluster as a word, whether its class has texts or an enumeration."""
-    status = getattr(cluster, "status", "")
-    return str(getattr(status, "name", status))

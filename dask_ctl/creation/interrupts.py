@@ -43,7 +43,7 @@ def undone_by_signals() -> Iterator[list[int]]:
 
 
 @contextmanager
-def deferred(what: str, unless: Callable[[], bool] = lambda: False) -> Iterator[Callable[[], bool]]:
+def deferred(what: str) -> Iterator[Callable[[], bool]]:
     """Hold a first Ctrl-C back until the body is done; a second one is raised at once.
 
     distributed answers a ``KeyboardInterrupt`` in the constructor of a cluster by cancelling
@@ -57,8 +57,6 @@ def deferred(what: str, unless: Callable[[], bool] = lambda: False) -> Iterator[
     ----------
     what : str
         What goes on, for the message.
-    unless : callable
-        Whether it may never be done, so that the first is raised at once, too.
 
     Yields
     ------
@@ -77,8 +75,6 @@ def deferred(what: str, unless: Callable[[], bool] = lambda: False) -> Iterator[
     def hold(*_: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         pressed.set()
-        if unless():
-            raise KeyboardInterrupt
         logger.warning("interrupted: %s; interrupt again to stop at once", what)
 
     signal.signal(signal.SIGINT, hold)

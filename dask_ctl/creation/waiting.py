@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dask_ctl._async import in_daemon
 from dask_ctl.backends import Backend
-from dask_ctl.creation.exits import status_of
+from dask_ctl.backends.ending import status_of
 from dask_ctl.exceptions import BackendError
 
 FIRST_NOTE: Final = 5.0  # seconds
@@ -33,19 +33,12 @@ def say_meanwhile(cluster: Any, room: Backend) -> None:
 
 
 @contextmanager
-def said(ask: Callable[[float], str | None]) -> Iterator[Callable[[], bool]]:
-    """Have a thread say what a cluster waits for, until the body is done; tell whether it did."""
-    done, stuck = threading.Event(), threading.Event()
-
-    def asked(timeout: float) -> str | None:
-        reason = ask(timeout)
-        if reason:
-            stuck.set()
-        return reason
-
-    in_daemon(_say, lambda: not done.is_set(), asked, "its parts")
+def said(ask: Callable[[float], str | None]) -> Iterator[None]:
+    """Have a thread say what a cluster waits for, until the body is done."""
+    done = threading.Event()
+    in_daemon(_say, lambda: not done.is_set(), ask, "its parts")
     try:
-        yield stuck.is_set
+        yield
     finally:
         done.set()
 

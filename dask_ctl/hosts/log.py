@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from dask_ctl.backends.logs import Wanted
 from dask_ctl.exceptions import BackendError
 
 MAX_BYTES: Final = 10 * 2**20
@@ -52,19 +53,17 @@ def kept_of(log: Path) -> Path:
     return log.parent.parent / "ended" / log.name
 
 
-def texts(
-    log: Path, ended: Callable[[], bool] | None = None, tail: int | None = None
-) -> Iterator[str]:
-    """What is in a log, piece by piece, and what comes until `ended` says so, if it is given.
+def texts(log: Path, wanted: Wanted, ended: Callable[[], bool]) -> Iterator[str]:
+    """What is wanted of a log, piece by piece.
 
     Parameters
     ----------
     log : Path
         The log.
-    ended : callable, optional
-        Whether no more will come.
-    tail : int, optional
-        How many lines to begin with, the last; by default all.
+    wanted : Wanted
+        What is.
+    ended : callable
+        Whether no more will come, if it is to be followed.
 
     Raises
     ------
@@ -79,11 +78,10 @@ def texts(
         ) from None
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with file:
-        if tail is not None:
-            lines = file.readlines()
-            file.seek(-sum(map(len, lines[len(lines) - min(tail, len(lines)) :])), os.SEEK_END)
+        if wanted.tail is not None or wanted.since is not None:
+            yield wanted.of(decoder.decode(file.read()))
         while True:
-            last = ended is None or ended()
+            last = not wanted.follow or ended()
             if os.fstat(file.fileno()).st_size < file.tell():  # it was shortened
                 file.seek(0)
             while some := file.read(2**16):

@@ -223,7 +223,9 @@ def wait_for_command(
     return now_or_later(verbs.command_ended(name, timeout), asynchronous)
 
 
-def get_logs(name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+def get_logs(
+    name: str, *, follow: bool = False, tail: int | None = None, since: float | None = None
+) -> Iterator[str]:
     """Give what a cluster has logged, piece by piece.
 
     Where its scheduler has ended, by itself or after its ``idle_timeout``, that is kept for a
@@ -237,6 +239,8 @@ def get_logs(name: str, *, follow: bool = False, tail: int | None = None) -> Ite
         Whether to go on until the cluster ends.
     tail : int, optional
         How many lines, the last, to give of each part of the cluster; by default all.
+    since : float, optional
+        How many seconds to go back, by the times that its lines begin with; by default all.
 
     Raises
     ------
@@ -245,10 +249,11 @@ def get_logs(name: str, *, follow: bool = False, tail: int | None = None) -> Ite
     BackendError
         If it cannot be reached, or has no log that can be followed.
     """
+    from dask_ctl.backends.logs import Wanted
     from dask_ctl.exceptions import DaskCtlWarning
     from dask_ctl.management import verbs
 
-    texts, ended = verbs.logs(name, follow=follow, tail=tail)
+    texts, ended = verbs.logs(name, Wanted(follow=follow, tail=tail, since=since))
     if ended is not None:
         warnings.warn(str(ended), DaskCtlWarning, stacklevel=2)
     yield from texts

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from dask_ctl._async import in_daemon, settled
 from dask_ctl.backends import Backend, Sighting, room_of
+from dask_ctl.backends.logs import Wanted
 from dask_ctl.creation.target import load_named
 from dask_ctl.exceptions import (
     BackendError,
@@ -24,7 +25,7 @@ from dask_ctl.exceptions import (
 )
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import of_scheduler
-from dask_ctl.management.live import CLIENT, Live, part_of_log, within
+from dask_ctl.management.live import CLIENT, Live, parts_of_log, within
 from dask_ctl.spec.located import Origin, Source, locate
 from dask_ctl.spec.values import expand
 
@@ -193,13 +194,10 @@ class Left(Live):
         if self.record is not None:
             records.remove(self.name)
 
-    def logs(self, *, follow: bool, tail: int | None) -> Iterator[str]:
+    def logs(self, wanted: Wanted) -> Iterator[str]:
         """By its class."""
-        if follow:
-            self.refuse_to_follow()
         with self._explained("give the logs of"):
-            for part, text in self.room.logs(self.sighting.name, self._arguments):
-                yield part_of_log(part, text, tail)
+            yield from parts_of_log(self.room.logs(self.sighting.name, self._arguments, wanted))
 
     def snippet(self) -> str:
         """By its class."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from dask_ctl._async import settled
+from dask_ctl.backends.logs import Wanted
 from dask_ctl.exceptions import BackendError, NoSuchClusterError, reason
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import ClusterInfo
@@ -179,8 +180,8 @@ class Live(ABC):
         """End it, and wait until nothing is left of it."""
 
     @abstractmethod
-    def logs(self, *, follow: bool, tail: int | None) -> Iterator[str]:
-        """What it has logged, piece by piece; of each part only the last `tail` lines."""
+    def logs(self, wanted: Wanted) -> Iterator[str]:
+        """What is wanted of what its parts have logged, piece by piece."""
 
     @abstractmethod
     def snippet(self) -> str:
@@ -195,15 +196,11 @@ class Live(ABC):
         """Raise the error that something cannot be done to it."""
         raise BackendError(f"{self.called} cannot {verb} {self.name!r}", remedy=remedy)
 
-    def refuse_to_follow(self) -> NoReturn:
-        """Raise the error that its logs come in one piece."""
-        raise BackendError(
-            f"{self.called} has no log that can be followed", remedy="leave out --follow"
-        )
 
-
-def part_of_log(part: object, text: object, tail: int | None) -> str:
-    """What one part of a cluster has logged, or its last lines, under its name."""
-    lines = str(text).rstrip().splitlines()
-    kept = lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]
-    return "".join(f"{line}\n" for line in (f"== {part}", *kept))
+def parts_of_log(parts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """What the parts of a cluster have logged, each under its name."""
+    last = None
+    for part, text in parts:
+        lines = [f"== {part}"] * (part != last) + str(text).rstrip().splitlines()
+        yield "".join(f"{line}\n" for line in lines)
+        last = part

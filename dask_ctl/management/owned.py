@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dask_ctl.backends import address, batch, batch_systems, listening
+from dask_ctl.backends.logs import Wanted
 from dask_ctl.exceptions import BackendError, NoSuchClusterError
 from dask_ctl.hosts import client, log
 from dask_ctl.hosts import store as records
@@ -213,9 +214,9 @@ class Owned(Live):
 
     # -- what it says ----------------------------------------------------------------------------
 
-    def logs(self, *, follow: bool, tail: int | None) -> Iterator[str]:
+    def logs(self, wanted: Wanted) -> Iterator[str]:
         """What its owner has logged."""
-        return log.texts(self.record.log, self._has_ended if follow else None, tail)
+        return log.texts(self.record.log, wanted, self._has_ended)
 
     def _has_ended(self) -> bool:
         return not records.exists(self.name) or self.record.life == "dead"

@@ -9,7 +9,7 @@ from dask_ctl.backends import listening, logs
 from dask_ctl.exceptions import BackendError
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import ClusterInfo, of_scheduler, started
-from dask_ctl.management.live import CLIENT, Live, part_of_log
+from dask_ctl.management.live import CLIENT, Live, parts_of_log
 
 _NOT_OURS: Final = "ask whoever started its scheduler"
 
@@ -92,13 +92,11 @@ class Seen(Live):
             remedy="end the process that started it",
         )
 
-    def logs(self, *, follow: bool, tail: int | None) -> Iterator[str]:
+    def logs(self, wanted: logs.Wanted) -> Iterator[str]:
         """What its scheduler and its workers remember of their logs."""
-        if follow:
-            self.refuse_to_follow()
+        wanted.refuse_to_follow(self.called)
         with self.connect(asynchronous=False) as cluster:
-            for part, text in logs.of_cluster(cluster):
-                yield part_of_log(part, text, tail)
+            yield from parts_of_log(logs.of_cluster(cluster, wanted))
 
     def snippet(self) -> str:
         """By its address."""

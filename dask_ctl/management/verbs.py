@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from dask_ctl import _async
+from dask_ctl.backends.logs import Wanted
 from dask_ctl.creation.waiting import FIRST_NOTE, NOTE_INTERVAL
 from dask_ctl.exceptions import BackendError, DiscoveryError, NoSuchClusterError, Problem
 from dask_ctl.hosts import log
@@ -196,15 +197,15 @@ async def command_ended(name: str, timeout: float | None = None) -> int | None:
     return ended.exit_code
 
 
-def logs(name: str, *, follow: bool, tail: int | None) -> tuple[Iterator[str], Problem | None]:
+def logs(name: str, wanted: Wanted) -> tuple[Iterator[str], Problem | None]:
     """What a cluster has logged, and that it has ended, if it has."""
     try:
-        return _async.run(find(name)).logs(follow=follow, tail=tail), None
+        return _async.run(find(name)).logs(wanted), None
     except (NoSuchClusterError, DiscoveryError):
         if (kept := records.kept_log(name)) is None:
             raise
     ended = f"cluster {name!r} has ended by itself; its log is kept for {log.KEPT_DAYS} days"
-    return log.texts(kept, None, tail), Problem(ended, severity="warning")
+    return log.texts(kept, wanted, lambda: True), Problem(ended, severity="warning")
 
 
 def _deadline(timeout: float | None) -> float | None:

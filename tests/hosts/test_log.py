@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from dask_ctl.backends.logs import Wanted
 from dask_ctl.hosts import log
 from dask_ctl.hosts import store as records
-from dask_ctl.management.live import part_of_log
+from dask_ctl.management.live import parts_of_log
 from tests.backends.scripts import DASK_CLUSTER, Scripts, ok, wait_until
 
 
@@ -41,7 +43,7 @@ def test_a_log_that_is_read_while_it_is_shortened(
     ended = iter([False, False, True])
     with path.open("a", buffering=1) as writer:
         writer.write("äaaaaaaaaa\nbbbbbbbbbb\ncccccccccc\n")
-        reading = log.texts(path, lambda: next(ended))
+        reading = log.texts(path, Wanted(follow=True), lambda: next(ended))
         log.shorten(path)
         assert next(reading).startswith("ä")
         writer.write("dddddddddd\n")
@@ -74,5 +76,21 @@ def test_the_last_lines(tmp_path: Path, tail: int, kept: str) -> None:
     """As many as are asked for, if there are as many; the last may have no end yet."""
     path = tmp_path / "a.log"
     path.write_text("ä\nb\nc")
-    assert "".join(log.texts(path, tail=tail)) == kept
-    assert part_of_log("Scheduler", "ä\nb\nc", tail) == f"== Scheduler\n{kept}".rstrip() + "\n"
+    wanted = Wanted(tail=tail)
+    assert "".join(log.texts(path, wanted, lambda: True)) == kept
+    (part,) = parts_of_log([("Scheduler", wanted.of("ä\nb\nc"))])
+    assert part == f"== Scheduler\n{kept}".rstrip() + "\n"
+
+
+@pytest.mark.parametrize(("ago", "kept"), [(30, "C\n c\n"), (90, "B\nC\n c\n"), (0.0, "")])
+def test_no_older_than(ago: float, kept: str) -> None:
+    """By the times of lines; one that has none, as in a traceback, belongs to the one before it."""
+
+    def at(seconds: int) -> str:
+        return time.strftime("%Y-%m-%d %H:%M:%S,000 ", time.localtime(time.time() - seconds))
+
+    old, older, new = (at(seconds) for seconds in (60, 120, 10))
+    text = f"head\n{older}A\n a\n{old}B\n{new}C\n c\n"
+    found = Wanted(since=ago).of(text)
+    assert found.replace(old, "").replace(new, "") == kept
+    assert Wanted(since=ago, tail=1).of(text) == "".join(found.splitlines(keepends=True)[-1:])

@@ -4,9 +4,10 @@ A test fixture, with just as much of the API as dask-kubernetes and kopf use: di
 read, list, patch, delete and watch of the kinds in `kube_store.RESOURCES`; pod logs and port
 forwarding. It speaks plain HTTP on loopback. Whoever has no token may do everything; what a token
 may do a test writes to ``FOLDER/roles.json``, as verbs by token, namespace (``*`` is any) and
-resource. While there is ``FOLDER/stalled``, it answers nobody; while there is ``FOLDER/unseen``, no
-DaskCluster is found by its name, until somebody tries to make one that is there. What else it fakes
-is said in `kube_store` (the objects and their controllers) and `kube_node` (what runs the pods).
+resource. While there is ``FOLDER/stalled``, it answers only those who call it ``localhost``; while
+there is ``FOLDER/unseen``, no DaskCluster is found by its name, until somebody tries to make one
+that is there. What else it fakes is said in `kube_store` (the objects and their controllers) and
+`kube_node` (what runs the pods).
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Api:
             return web.json_response(status, status=error.code)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        while self.stalled.exists():  # noqa: ASYNC110 -- a file
+        while self.stalled.exists() and not request.host.startswith("localhost"):  # noqa: ASYNC110 -- a file
             await asyncio.sleep(0.05)
         self._role(request)
         match request.path.strip("/").split("/"):
@@ -154,7 +155,7 @@ class Api:
             raise Refused(404, "NotFound", "not yet")
         match request.method, subresource:
             case "GET", "log":
-                return web.Response(text=self.node.log(key))
+                return await self._log(request, key)
             case "GET", "portforward":
                 return await forward(request, found["status"].get("podIP", ""))
             case "GET", _:
@@ -170,6 +171,18 @@ class Api:
                     new |= {"status": found["status"]} if "status" in found else {}
                 return web.json_response(self.store.replace(key, new))
         raise Refused(405, "MethodNotAllowed", f"no {request.method} of {request.path}")
+
+    async def _log(self, request: web.Request, key: Key) -> web.StreamResponse:
+        text = self.node.log(key, request.query)
+        if request.query.get("follow") != "true":
+            return web.Response(text=text)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            await response.write(text.encode())
+            async for new in self.node.log_since(key, self.node.size_of_log(key)):
+                await response.write(new)
+        return response
 
     async def _watch(
         self, request: web.Request, version: str, plural: str, namespace: str | None

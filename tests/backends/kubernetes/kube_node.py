@@ -17,7 +17,9 @@ import os
 import re
 import signal
 import sys
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,8 +40,31 @@ class Node:
         self._addresses = (f"127.77.{i}.{j}" for i, j in itertools.product(range(1, 250), repeat=2))
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    def log(self, key: Key) -> str:
-        return self._log_of(key).read_text(errors="replace")
+    def log(self, key: Key, query: Mapping[str, str]) -> str:
+        """What a pod has logged; when, is taken from the times that logging writes."""
+        lines = self._log_of(key).read_text(errors="replace").splitlines(keepends=True)
+        since = None
+        if "sinceSeconds" in query:
+            since = datetime.now(UTC) - timedelta(seconds=int(query["sinceSeconds"]))
+        elif "sinceTime" in query:
+            since = datetime.fromisoformat(query["sinceTime"])
+        if since is not None:
+            oldest = since.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            lines = [line for line in lines if line[:1].isdigit() and line >= oldest]
+        kept = min(int(query.get("tailLines", len(lines))), len(lines))
+        return "".join(lines[len(lines) - kept :])
+
+    def size_of_log(self, key: Key) -> int:
+        return self._log_of(key).stat().st_size
+
+    async def log_since(self, key: Key, seen: int) -> AsyncIterator[bytes]:
+        """What a pod logs from a place in its log on, until it is deleted."""
+        while key in self.store.objects:
+            data = self._log_of(key).read_bytes()
+            if new := data[seen:]:
+                yield new
+            seen = len(data)
+            await asyncio.sleep(0.1)
 
     def _log_of(self, key: Key) -> Path:
         path = self.folder / f"{key.namespace}-{key.name}.log"

@@ -208,6 +208,13 @@ class TestNeverReady:
         assert run.returncode == -signal.SIGINT, run.stderr
         assert kubernetes.clusters() == []
 
+    def test_interrupted_early(self, kubernetes: Kubernetes, scripts: Scripts) -> None:
+        """The first Ctrl-C is not held until it is ready, which is never."""
+        process = scripts.start(sys.executable, SCRIPT)
+        run = scripts.interrupt(process, Moment(kubernetes.clusters))
+        assert run.returncode == -signal.SIGINT, run.stderr
+        assert kubernetes.clusters() == []
+
     def test_in_time(self, kubernetes: Kubernetes, scripts: Scripts) -> None:
         """A command that may not take longer gives the reason, and leaves nothing."""
         began = time.monotonic()

@@ -29,7 +29,7 @@ from dask_ctl import (
     list_clusters,
     scale_cluster,
 )
-from dask_ctl.backends.kubernetes import until_name_is_free
+from dask_ctl.backends.kube_ending import until_name_is_free
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import ClusterInfo
 from tests.backends.scripts import DASK_CLUSTER, ok, refused, wait_until

@@ -39,9 +39,10 @@ class Acme(Backend):
         """Have the service stop it."""
         service.stop(name)
 
-    def logs(self, name, arguments):
+    def logs(self, name, arguments, wanted):
         """What the service keeps, its scheduler dead or alive."""
-        yield "machines", service.log(name)
+        wanted.refuse_to_follow(self.name)
+        yield "machines", wanted.of(service.log(name))
 
     @classmethod
     def is_configured(cls):
