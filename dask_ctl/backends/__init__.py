@@ -18,7 +18,17 @@ from dask_ctl.backends.base import Backend
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.sighting import Sighting
 
-__all__ = ["Backend", "Ledger", "Sighting", "homes", "installing", "room_of", "rooms", "template"]
+__all__ = [
+    "Backend",
+    "Ledger",
+    "Sighting",
+    "homes",
+    "installing",
+    "room_of",
+    "room_of_made",
+    "rooms",
+    "template",
+]
 
 GROUP: Final = "dask_ctl.backends"
 _OWN: Final = (
@@ -39,6 +49,11 @@ def room_of(target: Any) -> Backend:
         if room is not None:
             return room(target)
     return Backend(target)
+
+
+def room_of_made(room: Backend, cluster: Any) -> Backend:
+    """The room of what was made: of a function, or of a class that gives another's object, too."""
+    return room_of(type(cluster)) if type(room) is Backend else room
 
 
 def rooms() -> Iterator[type[Backend]]:

@@ -241,6 +241,9 @@ class Backend:
         """End what a script has made; in a running loop, give what to await."""
         return cluster.close()
 
+    def adopt(self, cluster: Any, ledger: Ledger | None) -> None:
+        """Do what `prepared` does, for a cluster that a function or a class of no room has made."""
+
     # -- a cluster that lives on ---------------------------------------------------------------
 
     def owner_note(self, name: str | None) -> str | None:

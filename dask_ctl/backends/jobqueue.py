@@ -11,7 +11,7 @@ import shlex
 import sys
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 import dask.config
@@ -49,6 +49,7 @@ class JobQueue(Backend):
     starts_empty = True
     _settled: weakref.ref[Any] | None = None
     _refusal: Exception | None = None
+    _adopt: Callable[[Any], None] | None = None
     makes_credentials = True
     read_by_shell = True
     options_of_servers = True
@@ -195,6 +196,20 @@ class JobQueue(Backend):
         Job.__name__, Job.__qualname__ = job_cls.__name__, job_cls.__qualname__
         return Job
 
+    def adopt(self, cluster: Any, ledger: Ledger | None) -> None:
+        """Have its jobs noted: those to come, and once they can be named those that there are."""
+        noted = self._noted(_private.in_own_process_group(cluster.new_spec["cls"]), ledger)
+        for spec in (cluster.new_spec, *cluster.worker_spec.values()):
+            spec["cls"] = noted
+
+        def adopt(job: Any) -> None:
+            if not isinstance(job, noted):
+                job.__class__ = noted
+                if ledger is not None and self._system is not None and job.job_id:
+                    ledger.submitted(self._system.name, job.job_id)
+
+        self._adopt = adopt
+
     def adapt_options(self, cluster: Any, options: Mapping[str, Any]) -> dict[str, Any]:
         """Have jobs of several workers come and go whole.
 
@@ -230,6 +245,9 @@ class JobQueue(Backend):
     async def _settle(self, cluster: Any) -> Any:
         await self._not_half_way(cluster)
         self._settled = weakref.ref(cluster)
+        if self._adopt is not None:
+            for job in cluster.workers.values():
+                self._adopt(job)
         return cluster
 
     async def _not_half_way(self, cluster: Any) -> Any:

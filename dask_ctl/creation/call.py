@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from dask_ctl._async import settled
-from dask_ctl.backends import Backend, Ledger, room_of
+from dask_ctl.backends import Backend, Ledger, room_of, room_of_made
 from dask_ctl.creation import carried, check, exits, interrupts, refusals, waiting
 from dask_ctl.creation.arguments import plain_arguments
 from dask_ctl.creation.factories import has_cluster_interface
@@ -100,6 +100,7 @@ class _Call:
         self._secrets = list(of_variables(resolved.tree.plain(), env))
         self.spec = self.resolved.spec
         self.name = self.spec.target
+        self._ledger = ledger
         # Of a hosted cluster, whoever waits for it says that.
         self.notes = ledger is None and settings.waiting_notes()
         self.target = load(self.resolved.tree)
@@ -139,8 +140,10 @@ class _Call:
                 exits.undo(cluster, self.room)
                 raise KeyboardInterrupt
         if has_cluster_interface(cluster):
-            if type(self.room) is Backend:  # a function, or a class that gives another's object
-                self.room = room_of(type(cluster))
+            made = room_of_made(self.room, cluster)
+            if made is not self.room:
+                self.room = made
+                made.adopt(cluster, self._ledger)
             self.config.until_closed(cluster)
             return cluster
         self.config.put_back()

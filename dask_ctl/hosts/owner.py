@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from dask_ctl import _async, _platform
-from dask_ctl.backends import Backend, batch, batch_systems, room_of
+from dask_ctl.backends import Backend, batch, batch_systems, room_of, room_of_made
 from dask_ctl.creation import exits
 from dask_ctl.creation.arguments import plain_arguments
 from dask_ctl.creation.call import create
@@ -139,6 +139,9 @@ class Owner:
                 elif room.can_be_left:
                     self._leave(room, cluster)
                     return
+                room = room_of_made(room, cluster)
+                if note := room.owner_note(self.record.name):
+                    self.say(noted=note)
                 service = Service(self, cluster, room)
                 _async.run(service.serve())
                 self.is_kept = service.ended_by_itself
@@ -192,8 +195,6 @@ class Owner:
                 origin=resolved.origin,
                 key="class",
             )
-        if note := room.owner_note(self.record.name):
-            self.say(noted=note)
         tree = shareable(self.tree, room, expanded)
         if room.can_be_left and "name" in inspect.signature(room.target).parameters:
             asked = Origin(Source.ARGUMENT, "--name")

@@ -26,11 +26,11 @@ def create_for(resolved: ResolvedSpec, noted: Callable[[str], None] | None = Non
     """The cluster of a spec, for a command to use; what its class prints goes to standard error."""
     with redirect_stdout(sys.stderr):
         expanded = resolved.expanded(os.environ).tree
-        room = room_of(load(expanded))
-        if noted is not None and (note := room.owner_note(None)):
+        tree = shareable(resolved.tree, room_of(load(expanded)), expanded)
+        cluster = create(ResolvedSpec.of(tree))
+        if noted is not None and (note := room_of(type(cluster)).owner_note(None)):
             noted(note)
-        tree = shareable(resolved.tree, room, expanded)
-        return create(ResolvedSpec.of(tree))
+        return cluster
 
 
 def run_with(cluster: Any, command: Sequence[str]) -> int:

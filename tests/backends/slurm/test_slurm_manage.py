@@ -26,6 +26,7 @@ from tests.backends.scripts import (
     refused,
     wait_until,
 )
+from tests.conftest import ROOT
 
 UNMODIFIED = """\
 from dask.distributed import Client
@@ -41,6 +42,18 @@ with create_cluster() as cluster, cluster.get_client() as client:
         client.wait_for_workers(1, timeout=9)
     except TimeoutError:
         print(len(client.scheduler_info()["workers"]))
+"""
+
+
+SITE = """\
+from dask_jobqueue import SLURMCluster
+
+class Nodes(SLURMCluster):
+    pass
+
+class SiteCluster:
+    def __new__(cls, *args, **kwargs):
+        return Nodes(*args, **kwargs)
 """
 
 
@@ -115,10 +128,13 @@ def test_where_its_owner_lives_and_what_ends_with_it(slurm: Slurm) -> None:
     os.kill(host_of("a").pid, signal.SIGTERM)
     wait_until(lambda: not records.exists("a"), "it has ended", timeout=60)
     wait_until(lambda: not slurm.queue(), "its jobs are gone")
-    process = slurm.start(*DASK_CLUSTER, "run", *many, "--", "sleep", "600")
-    wait_until(lambda: "PENDING" in slurm.queue(), "one waits", timeout=60)
+    command = ("sh", "-c", "touch up; exec sleep 600")
+    process = slurm.start(*DASK_CLUSTER, "run", *many, "--", *command)
+    wait_until((slurm.cwd / "up").exists, "the command runs", timeout=60)
+    wait_until(lambda: "PENDING" in slurm.queue(), "one waits")
     process.send_signal(signal.SIGTERM)
     run = slurm.finished(process)
+    (slurm.cwd / "up").unlink()
     assert run.returncode == 128 + signal.SIGTERM
     wait_until(lambda: not slurm.queue(), "its jobs are gone")
     assert re.findall(its + "(.*)", run.stderr) == ["scancel"]
@@ -140,6 +156,35 @@ def test_what_jobs_wait_for(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> No
     assert f"waiting:    {why}" in ok(dask_cluster(slurm, "show", "a"))
     without_answer(slurm, monkeypatch)
     ok(dask_cluster(slurm, "delete", "a"))
+
+
+def test_a_class_of_a_site(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs of a class that gives another's object are known as those of any: told, and ended."""
+    site = slurm.cwd.parent / "site"
+    (site / "site_dask-1.0.dist-info").mkdir(parents=True)
+    (site / "site_dask.py").write_text(SITE)
+    about = "Metadata-Version: 2.1\nName: site-dask\nVersion: 1.0\nRequires-Dist: dask-jobqueue\n"
+    (site / "site_dask-1.0.dist-info" / "METADATA").write_text(about)
+    (site / "site_dask-1.0.dist-info" / "RECORD").write_text("site_dask.py,,\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (ROOT, site))))
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__CORES", "8")
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__N_WORKERS", "4")
+    change = ("--set", "module=site_dask", "--set", "class=SiteCluster")
+    run = dask_cluster(slurm, "create", "--name", "a", *change)
+    assert ok(run) == "a\n"
+    assert "its scheduler is a process on " in run.stderr
+    wait_until(
+        lambda: re.search("2 pending: ", ok(dask_cluster(slurm, "list", "recorded"))), "told"
+    )
+    before = records.read("a").jobs
+    assert len(before) == 4
+    ok(dask_cluster(slurm, "scale", "a", "3", "--no-wait"))
+    wait_until(lambda: len(records.read("a").jobs) == 3, "one is struck out")
+    ok(dask_cluster(slurm, "scale", "a", "4", "--no-wait"))
+    wait_until(lambda: set(records.read("a").jobs) - set(before), "a new one is written down")
+    os.kill(host_of("a").pid, signal.SIGKILL)
+    ok(dask_cluster(slurm, "delete", "a"))
+    assert (slurm.queue(), records.names()) == ([], [])
 
 
 def without_answer(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
