@@ -7,12 +7,24 @@ below us. The workflow of public CI runs on Windows itself.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 
 import pytest
 
 from dask_ctl.hosts import store
-from tests.backends.scripts import ANSWER, SCRIPT, SPEC, USE, Scripts, listed, ok, refused
+from tests.backends.scripts import (
+    ANSWER,
+    DASK_CLUSTER,
+    SCRIPT,
+    SPEC,
+    USE,
+    Scripts,
+    listed,
+    ok,
+    refused,
+    wait_until,
+)
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it takes away what Linux has")
@@ -62,6 +74,38 @@ def test_from_creation_to_deletion(windows: Scripts) -> None:
     ok(windows.dask_cluster("logs", "a"))
     ok(windows.dask_cluster("delete", "--yes", "a"))
     assert listed(windows) == []
+
+
+def test_a_cluster_that_ends_by_itself(windows: Scripts) -> None:
+    """Its host ends it, and keeps its log, although no file can be replaced that is open."""
+    options = ("--set", "kwargs.processes=false", "--idle-timeout", "2s")
+    ok(windows.dask_cluster("create", "--name", "a", *options))
+    wait_until(lambda: not listed(windows), "the end of an idle cluster", 60)
+    logged = windows.dask_cluster("logs", "a")
+    assert "being idle for" in ok(logged)
+    assert "cluster 'a' has ended by itself" in logged.stderr
+
+
+def test_a_list_that_is_watched(windows: Scripts) -> None:
+    """It is printed again and again, until Ctrl-C."""
+    ok(windows.dask_cluster("create", "--name", "a"))
+    watched = windows.start(*DASK_CLUSTER, "list", "recorded", "--watch", "--output", "name")
+    assert watched.stdout is not None
+    assert [watched.stdout.readline() for _ in range(2)] == ["a\n", "a\n"]
+    watched.send_signal(signal.SIGINT)
+    assert windows.finished(watched).returncode == 0
+    ok(windows.dask_cluster("delete", "--yes", "a"))
+
+
+def test_a_spec_that_is_used_from_now_on(windows: Scripts) -> None:
+    """By a file of the user's configuration, which is replaced each time."""
+    (windows.cwd / "other.yaml").write_text(SPEC)
+    for option in ([], ["--local"]):
+        ok(windows.dask_cluster("spec", "use", "other.yaml", *option))
+        assert "other.yaml:" in ok(windows.dask_cluster("spec", "show"))
+    for option in (["--local"], []):
+        ok(windows.dask_cluster("spec", "use", "--unset", *option))
+    assert "other.yaml:" not in ok(windows.dask_cluster("spec", "show"))
 
 
 def test_a_cluster_that_cannot_be_created(windows: Scripts) -> None:
