@@ -21,6 +21,10 @@ _GONE: Final = {
     "dask_ctl.proxy.gen_name": "the address of the scheduler",
     "dask_ctl.spec.load_spec": "dask_ctl.resolve_spec",
 }
+# What an entry of a list had when each was a connected cluster.
+_OF_CLUSTERS: Final = frozenset(
+    {"adapt", "close", "dashboard_link", "get_logs", "scale", "scheduler_address", "scheduler_info"}
+)
 # Discovery methods.
 _METHODS: Final = {"proxycluster": "schedulers"}
 _HERE: Final = re.compile(r"(?:proxycluster-|localhost:)?([1-9][0-9]{0,4})")
@@ -45,6 +49,16 @@ def imported(module: str, name: str) -> Any:
     if instead := _GONE.get(full_name):
         raise ImportError(f"{full_name} is gone since dask-ctl 2024.1.0; use {instead}")
     raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+
+def of_entry(entry: object, name: str) -> AttributeError:
+    """The error of an attribute that an entry of a list lacks; for its ``__getattr__``."""
+    what = f"{type(entry).__name__!r} object has no attribute {name!r}"
+    if name in _OF_CLUSTERS:
+        what += (
+            f"; it describes a cluster, and dask_ctl.get_cluster({vars(entry)['name']!r}) connects"
+        )
+    return AttributeError(what, name=name, obj=entry)
 
 
 def method(name: str) -> str:

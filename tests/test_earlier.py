@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
+import pickle
 import re
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -17,6 +19,7 @@ from distributed import LocalCluster
 import dask_ctl
 from dask_ctl import InvalidSpecError, NoSuchClusterError, get_cluster, list_discovery_methods
 from dask_ctl.management import discovery
+from dask_ctl.management.info import ClusterInfo
 from dask_ctl.proxy import ProxyCluster
 from dask_ctl.spec.settings import disabled_discovery
 from tests.backends.scripts import Scripts, listed, ok, refused
@@ -68,6 +71,17 @@ def test_imports_that_are_gone(module: str, name: str, instead: str) -> None:
 def test_what_never_was(module: str) -> None:
     """Any other name is as missing as in any module."""
     assert not hasattr(importlib.import_module(f"dask_ctl.{module}"), "never_was")
+
+
+def test_an_entry_of_a_list_is_no_cluster() -> None:
+    """What it had as one names what connects; whatever else looks at it finds nothing new."""
+    entry = ClusterInfo(name="mine", discovery="recorded", status="running")
+    for name in ("scale", "scheduler_info"):
+        with pytest.raises(AttributeError, match=rf"'{name}'; .* dask_ctl.get_cluster\('mine'\)"):
+            getattr(entry, name)
+    with pytest.raises(AttributeError, match=r"no attribute 'never_was'$"):
+        entry.never_was  # type: ignore[attr-defined]  # noqa: B018
+    assert pickle.loads(pickle.dumps(entry)) == copy.copy(entry) == entry
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

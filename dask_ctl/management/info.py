@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from textwrap import shorten
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
-from dask_ctl import _html
+from dask_ctl import _earlier, _html
 
 _COMMAND_WIDTH: Final = 40
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
@@ -71,6 +71,11 @@ class ClusterInfo:
         workers = None if self.workers is None else f"workers={self.workers}"
         shown = ", ".join(filter(None, (kind, self.address, workers, self.state)))
         return f"<ClusterInfo {self.name}: {shown}>"
+
+    if not TYPE_CHECKING:  # to whom it has no other attributes
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise _earlier.of_entry(self, name)
 
     def as_dict(self) -> dict[str, Any]:
         """The cluster for a machine to read."""
