@@ -119,7 +119,8 @@ def plan(*, diff: str | None, **spec: Any) -> None:
     """
     from dask_ctl import lifecycle
 
-    told = lifecycle.plan_spec(resolved_from(**spec), diff=diff)
+    other = diff and lifecycle.resolve_spec(diff, spec["local_fallback"], asked_by="--diff")
+    told = lifecycle.plan_spec(resolved_from(**spec), diff=other)
     click.echo(told or "Both plans are the same.\n", nl=False, err=not told)
 
 

@@ -151,5 +151,6 @@ def _unknown_key(key: object, part: Located, layer: Located) -> InvalidSpecError
             origin=part.origin,
             key=str(key),
         )
-    remedy = suggested(key, KEYS)
+    known = f"what the class takes goes under 'kwargs'; {suggested(key, KEYS)}"
+    remedy = did_you_mean(key, KEYS) or known
     return wrong((str(key),), part.origin, "unknown key", remedy)

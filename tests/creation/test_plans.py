@@ -10,7 +10,7 @@ import yaml
 from dask_ctl import plan_spec
 from dask_ctl.exceptions import BackendError
 from dask_ctl.lifecycle import spec_template, spec_templates
-from tests.backends.scripts import Scripts, ok
+from tests.backends.scripts import Scripts, ok, refused
 
 # Lines of the plan of a template.
 SAYS: dict[str, list[str]] = {
@@ -86,5 +86,6 @@ def test_differences(scripts: Scripts) -> None:
         " threads of each: 1",
         " memory of each: 1.00 GiB",
     ]
+    refused(scripts.dask_cluster("spec", "plan", "one", "--diff", "no"), 3, "^Error: --diff: ")
     same = scripts.dask_cluster("spec", "plan", "one", "--diff", "one.yaml")
     assert (ok(same), same.stderr) == ("", "Both plans are the same.\n")

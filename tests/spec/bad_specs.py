@@ -22,8 +22,8 @@ NO_MONTH = (
     "month must be in 1..12, not 13" if sys.version_info >= (3, 14) else "month must be in 1..12"
 )
 KNOWN = (
-    "known: version, extends, when, module, class, args, kwargs, scale, adapt, env, config, "
-    "idle_timeout"
+    "what the class takes goes under 'kwargs'; known: version, extends, when, module, class, args, "
+    "kwargs, scale, adapt, env, config, idle_timeout"
 )
 
 
