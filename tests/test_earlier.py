@@ -105,7 +105,7 @@ def test_a_scheduler_by_its_port(port: int, spelling: str, scripts: Scripts) -> 
 def test_a_port_where_nothing_listens(spelling: str) -> None:
     """It is the error of a missing cluster, which scripts catch as a RuntimeError."""
     name = spelling.format(free_port())
-    with configured(timeout="1s"), pytest.raises(RuntimeError, match=name[-5:]) as caught:
+    with configured(timeout="5s"), pytest.raises(RuntimeError, match=name[-5:]) as caught:
         get_cluster(name)
     assert isinstance(caught.value, NoSuchClusterError)
 
