@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from dask_ctl.exceptions import InvalidSpecError
-from dask_ctl.spec.checks import is_set, kind, names_target, suggested, wrong
+from dask_ctl.spec.checks import did_you_mean, is_set, kind, names_target, suggested, wrong
 from dask_ctl.spec.keys import BY_NAME, KEYS, checked
 from dask_ctl.spec.located import Located, Origin
 
