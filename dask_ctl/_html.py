@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-_LEFT = 'style="text-align: left"'  # notebooks align tables to the right
+# Notebooks align tables to the right, and not all keep cells apart.
+_LEFT = 'style="text-align: left; padding-right: 1em"'
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -143,18 +143,16 @@ def test_watch(named: Scripts) -> None:
 
 def test_what_comes_next(named: Scripts) -> None:
     """A person is told what to do with a new cluster; a program gets its name alone."""
-    terminal = Terminal("create", "--name", "b", "--wait", "1")
+    terminal = Terminal("create", "--name", "analysis", "--wait", "1")
     _, err = terminal.process.communicate(timeout=90)
-    assert terminal.until("b") == "b\r\n"
+    assert terminal.until("analysis") == "analysis\r\n"
     os.close(terminal.ours)
     plain = re.sub(r"\033\[\d*m", "", LINK.sub("", err.decode()))
-    dashboard = ok(named.dask_cluster("dashboard", "b")).strip()
-    assert plain.splitlines()[1:] == [
-        f"  dashboard:  {dashboard}",
-        "  use it:     dask cluster snippet b",
-        "  end it:     dask cluster delete b",
-    ]
-    ok(named.dask_cluster("delete", "b"))
+    steps = "".join(plain.splitlines(keepends=True)[1:])
+    dashboard = ok(named.dask_cluster("dashboard", "analysis")).strip()
+    shown = "analysis\n" + steps.replace(dashboard, "http://127.0.0.1:8787/status")
+    assert f"```text\n{shown}```\n" in (ROOT / "docs" / "managing.md").read_text()
+    ok(named.dask_cluster("delete", "analysis"))
 
 
 @pytest.mark.parametrize(
