@@ -136,6 +136,8 @@ class Owner:
                 if self.command:
                     environment = command.environment_for(cluster, room, os.environ, kept)
                     self.process = command.start(self.command, environment, **_platform.detached())
+                    if room.can_be_left:
+                        self.change(cluster_name=cluster.name)
                 elif room.can_be_left:
                     self._leave(room, cluster)
                     return

@@ -84,7 +84,7 @@ class Record:
     host : Host, optional
         The process that owns it; without one, it is found again by the two that follow.
     cluster_name : str, optional
-        What its class calls it.
+        What its class calls it, if that can give it by its name.
     arguments : mapping
         What is needed besides to connect to it, such as a namespace.
     adapt : mapping, optional

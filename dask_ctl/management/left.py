@@ -25,7 +25,7 @@ from dask_ctl.exceptions import (
 )
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import of_scheduler
-from dask_ctl.management.live import CLIENT, Live, parts_of_log, within
+from dask_ctl.management.live import CLIENT, Live, in_service, parts_of_log, within
 from dask_ctl.spec.located import Origin, Source, locate
 from dask_ctl.spec.values import expand
 
@@ -79,14 +79,13 @@ class Left(Live):
 
     @property
     def key(self) -> tuple[str | None, str]:
-        """A class has more than one full name, but one package."""
-        package, _, _ = self.type.partition(".")
-        return f"{package}.{self.type.rpartition('.')[2]}", self.sighting.name
+        """By what its service calls it."""
+        return in_service(self.type, self.sighting.name)
 
     def is_same(self, other: Live) -> bool:
         """Also by what both say of where it is."""
         if not isinstance(other, Left):
-            return False
+            return super().is_same(other)
         own, others = self.sighting.arguments, other.sighting.arguments
         return super().is_same(other) and all(own[k] == others[k] for k in own.keys() & others)
 

@@ -30,6 +30,11 @@ client = Client(cluster)
 """
 
 
+def in_service(type_: str, name: str) -> tuple[str, str]:
+    """The key of a cluster that its service knows: its class has many full names, one package."""
+    return f"{type_.partition('.')[0]}.{type_.rpartition('.')[2]}", name
+
+
 @asynccontextmanager
 async def within(deadline: float | None, problem: str) -> AsyncIterator[None]:
     """Raise `BackendError` where the body takes longer than a time of `time.monotonic`."""

@@ -14,7 +14,7 @@ from dask_ctl.exceptions import BackendError, NoSuchClusterError
 from dask_ctl.hosts import client, log
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import of_scheduler
-from dask_ctl.management.live import CLIENT, POLL, Live
+from dask_ctl.management.live import CLIENT, POLL, Live, in_service
 from dask_ctl.management.seen import Seen
 
 if TYPE_CHECKING:
@@ -42,6 +42,12 @@ class Owned(Live):
     def type(self) -> str:
         """Its class by its full name."""
         return self.record.target
+
+    @property
+    def key(self) -> tuple[str | None, str]:
+        """By what its service calls it, if that knows it too."""
+        known = self.record.cluster_name
+        return super().key if known is None else in_service(self.type, known)
 
     @property
     def cluster_class(self) -> Any:

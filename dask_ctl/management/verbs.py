@@ -187,7 +187,7 @@ async def command_ended(name: str, timeout: float | None = None) -> int | None:
         return None
     if ended is None or (record and record.created != ended.created):
         raise NoSuchClusterError(
-            f"cluster {name!r} was deleted before its command had ended", remedy="run it again"
+            f"cluster {name!r} was ended before its command", remedy="run it again"
         )
     if ended.exit_code is None:
         raise BackendError(

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from dask_ctl import launch_cluster, list_clusters, wait_for_command
-from dask_ctl.exceptions import BackendError, NoSuchClusterError
+from dask_ctl.exceptions import BackendError
 from dask_ctl.hosts import store as records
 from tests.backends.scripts import (
     DASK_CLUSTER,
@@ -37,6 +37,12 @@ while not Path("go-on.yaml").exists():
     time.sleep(0.05)
 sys.exit(int(sys.argv[1]))
 """
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for no other clusters on this machine, which may be too busy to answer."""
+    monkeypatch.setenv("DASK_CTL__DISABLE_DISCOVERY", "['schedulers']")
 
 
 @pytest.fixture
@@ -86,9 +92,7 @@ def test_deleting_ends_it(shell: Scripts, work: tuple[str, ...]) -> None:
     working(shell)
     waiting = shell.start(*DASK_CLUSTER, "wait", "a")
     ok(shell.dask_cluster("delete", "a"))
-    refused(
-        shell.finished(waiting), 6, "'a' was deleted before its command had ended|no cluster 'a'"
-    )
+    refused(shell.finished(waiting), 6, "'a' was ended before its command|no cluster 'a'")
     wait_until(lambda: not shell.processes(), "every process has ended")
     refused(shell.dask_cluster("wait", "a"), 6, "there is no cluster 'a'")
 
@@ -107,8 +111,6 @@ def test_in_python(shell: Scripts, work: tuple[str, ...], monkeypatch: pytest.Mo
     ]
     process.send_signal(signal.SIGKILL)
     assert wait_for_command(name) == 137
-    with pytest.raises(NoSuchClusterError, match="no cluster 'nothing'"):
-        wait_for_command("nothing")
 
 
 @pytest.mark.parametrize(

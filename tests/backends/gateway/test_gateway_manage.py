@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -47,7 +48,7 @@ def test_unmodified_script(gateway: Server, scripts: Scripts) -> None:
     assert list(scripts.tmp.glob("dask-ctl-*")) == []
 
 
-def test_detached(gateway: Server, scripts: Scripts) -> None:
+def test_detached(gateway: Server, scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that is left to run has an owner here, which has the server stop the cluster."""
     script = "from dask.distributed import Client; client = Client()"
     (scripts.cwd / "unmodified.py").write_text(f"{script}\n{USE}input()")
@@ -56,6 +57,9 @@ def test_detached(gateway: Server, scripts: Scripts) -> None:
     ok(scripts.dask_cluster("run", "--detach", "--name", "a", "--", "sh", "-c", held))
     (row,) = listed(scripts)
     assert (row["status"], row["type"]) == ("running", "dask_gateway.GatewayCluster")
+    monkeypatch.setenv("DASK_GATEWAY__ADDRESS", gateway.address)  # its server lists it, too
+    found = json.loads(ok(scripts.dask_cluster("list", "--output", "json")))
+    assert [each["name"] for each in found if "Gateway" in str(each["type"])] == ["a"]
     (scripts.cwd / "held.yaml").write_text("\n")
     waited = scripts.dask_cluster("wait", "a")
     assert waited.returncode == 0, scripts.dask_cluster("logs", "a").stdout
