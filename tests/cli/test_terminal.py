@@ -196,7 +196,7 @@ def test_in_a_console(named: Scripts) -> None:
     """What the functions give is a line each."""
     (info,) = lifecycle.list_clusters("recorded")
     assert re.fullmatch(
-        r"<ClusterInfo a-name: LocalCluster, tcp://127.0.0.1:\d+, workers=1, running.*>", repr(info)
+        r"<ClusterInfo a-name: LocalCluster, tcp://127.0.0.1:\d+, (workers=1, )?[ru].*>", repr(info)
     )
     problem = Problem("unknown", "see below", origin="a.yaml:5", severity="warning")
     assert repr(Problems([problem])) == "[<Problem warning: a.yaml:5: unknown; see below>]"

@@ -43,6 +43,7 @@ sys.exit(int(sys.argv[1]))
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for no other clusters on this machine, which may be too busy to answer."""
     monkeypatch.setenv("DASK_CTL__DISABLE_DISCOVERY", "['schedulers']")
+    monkeypatch.setenv("DASK_CTL__DISCOVERY__TIMEOUT", "60")
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_in_python(shell: Scripts, work: tuple[str, ...], monkeypatch: pytest.Mo
     name = launch_cluster("dask-cluster.yaml", command=work)
     working(shell)
     (info,) = list_clusters("recorded")
-    assert info.state.startswith("running, runs ")
+    assert " runs " in info.state
     with pytest.raises(BackendError, match="has not ended"):
         wait_for_command(name, timeout=0)
     (process,) = [
