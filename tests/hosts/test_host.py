@@ -47,7 +47,7 @@ def test_from_creation_to_deletion(shell: Scripts, *, secure: bool) -> None:
     assert row == {
         "name": "a", "discovery": "recorded", "status": "running",
         "type": "dask.distributed.LocalCluster", "workers": 1, "threads": 1,
-        "waiting": None, "adapt": None,
+        "waiting": None, "adapt": None, "command": None,
     }  # fmt: skip
     table = ok(shell.dask_cluster("list", "recorded")).splitlines()
     assert [line.split()[0] for line in table] == ["NAME", "a"]
