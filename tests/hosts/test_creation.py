@@ -29,7 +29,7 @@ THREADS_ALONE = ["--set", "kwargs.processes=false", "--set", "kwargs.protocol=in
 
 def test_workers_that_do_not_come(shell: Scripts) -> None:
     """Without the workers that `--wait` asks for, `--timeout` ends it all."""
-    run = shell.dask_cluster("create", "--name", "a", "--wait", "2", "--timeout", "4")
+    run = shell.dask_cluster("create", "--name", "a", "--wait", "2", "--timeout", "12")
     refused(run, 5, "cluster 'a' has 1 workers, not yet as many as .*; .* --timeout, .* its log: ")
     assert "creating dask.distributed.LocalCluster" in kept_log(run)
 
