@@ -117,15 +117,20 @@ async def delete(name: str, namespace: str | None, deadline: float) -> None:
     await _deleted(await kube_api.connected(), name, namespace, deadline, parts=True)
 
 
+def no_such_cluster(name: str, namespace: str) -> NoSuchClusterError:
+    """The error that Kubernetes has no such cluster."""
+    return NoSuchClusterError(
+        f"there is no cluster {name!r} in namespace {namespace}",
+        remedy="see: kubectl get daskclusters --all-namespaces",
+    )
+
+
 async def _deleted(
     api: Any, name: str, namespace: str | None, deadline: float, *, parts: bool
 ) -> None:
     namespace = namespace or str(api.namespace)
     if await kube_api.asked(api, "DaskCluster", namespace, name, "DELETE") is None:
-        raise NoSuchClusterError(
-            f"there is no cluster {name!r} in namespace {namespace}",
-            remedy="see: kubectl get daskclusters --all-namespaces",
-        )
+        raise no_such_cluster(name, namespace)
     remedy = "see what keeps them: kubectl describe"
     await _gone(api, name, namespace, deadline, remedy, parts=False)
     with suppress(PermissionError):

@@ -225,6 +225,15 @@ class Kubernetes(Backend):
 
         return connected()
 
+    async def confirm(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Ask Kubernetes, which knows."""
+        self._connection = api = await kube_api.connected()
+        namespace = arguments.get("namespace") or str(api.namespace)
+        if not await kube_api.listed(
+            api, "DaskCluster", namespace, fieldSelector=f"metadata.name={name}"
+        ):
+            raise kube_ending.no_such_cluster(name, namespace)
+
     def delete(self, name: str, arguments: Mapping[str, Any], deadline: float) -> None:
         """Delete it, and wait until nothing is left of it."""
         asyncio.run(kube_ending.delete(name, arguments.get("namespace"), deadline))

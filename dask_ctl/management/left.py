@@ -113,7 +113,9 @@ class Left(Live):
     async def _told(self) -> dict[str, Any]:
         cluster = await self.attach()
         try:
-            told = dict(cluster.scheduler_info)
+            told, scheduler = cluster.scheduler_info, getattr(cluster, "scheduler_comm", None)
+            if scheduler is not None:  # what a cluster object keeps says nothing of load
+                told = await scheduler.identity()
             dashboard = getattr(cluster, "dashboard_link", None)
             return {
                 "status": "running",

@@ -20,6 +20,7 @@ from dask.distributed import Client
 from kube_client import NAME, NAMESPACE, Kubernetes, as_user
 
 from dask_ctl import (
+    DaskCtlWarning,
     NoSuchClusterError,
     create_cluster,
     delete_cluster,
@@ -200,7 +201,7 @@ def test_what_may_not_be_asked(
 def test_a_record_of_what_somebody_else_deleted(
     api_server: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Deleting it forgets it."""
+    """It is said of it, and deleting it forgets it."""
     monkeypatch.setenv("KUBECONFIG", str(api_server()))
     records.add(
         records.Record(
@@ -212,7 +213,12 @@ def test_a_record_of_what_somebody_else_deleted(
             arguments={"namespace": NAMESPACE},
         )
     )
-    delete_cluster("mine")
+    (info,) = list_clusters("recorded")
+    assert info.status == f"unknown: there is no cluster '{NAME}' in namespace {NAMESPACE}"
+    with pytest.raises(NoSuchClusterError, match="there is no cluster"):
+        asyncio.run(get_cluster("mine", asynchronous=True))
+    with pytest.warns(DaskCtlWarning, match="there is no cluster"):
+        delete_cluster("mine")
     assert records.names() == []
 
 

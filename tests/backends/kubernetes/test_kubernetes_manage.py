@@ -43,6 +43,8 @@ def test_from_creation_to_deletion(
     assert record.arguments == {"namespace": "bar"}
     (row,) = json.loads(ok(dask_cluster("list", "recorded", "--output", "json")))
     assert (row["name"], row["status"], row["workers"]) == ("foo", "running", 2)
+    shown = json.loads(ok(dask_cluster("show", "foo", "--output", "json")))
+    assert shown["memory_used"] > 0, "what its scheduler says"
     ok(dask_cluster("scale", "foo", "1"))
     (isolated / "snippet.py").write_text(ok(dask_cluster("snippet", "foo")) + USE)
     assert ok(python("snippet.py"))[-2:] == "3\n"
