@@ -10,22 +10,27 @@ from concurrent import futures
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any
 
 import dask.config
 
 from dask_ctl import _async, _private
 from dask_ctl._async import in_daemon, settled
-from dask_ctl.backends import ending, kube_api, kube_ending, kube_logs, plans, signature
+from dask_ctl.backends import (
+    ending,
+    kube_api,
+    kube_ending,
+    kube_logs,
+    kube_manifest,
+    plans,
+    signature,
+)
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.logs import Wanted
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.exceptions import (
     Problem,
 )
-
-_MODE: Final = "dask_kubernetes.operator.kubecluster.kubecluster:CreateMode"  # exported nowhere
-_MODES: Final = ("CREATE_ONLY", "CREATE_OR_CONNECT", "CONNECT_ONLY")
 
 
 class Kubernetes(Backend):
@@ -50,17 +55,8 @@ class Kubernetes(Backend):
     _made: Any = None
 
     def problems(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
-        """Environment variables that are no text, and a mode that is not the class's."""
-        env = kwargs.get("env")
-        for name, value in env.items() if isinstance(env, Mapping) else ():
-            if not isinstance(value, str):
-                told, remedy = f"must be text, not {value!r}", f"write it in quotes: '{value}'"
-                yield Problem(told, remedy, key=f"kwargs.env.{name}")
-        mode = kwargs.get("create_mode")
-        if isinstance(mode, str):
-            member = f"{_MODE}.{mode}" if mode in _MODES else f"{_MODE}.{_MODES[0]}"
-            told = f"the text {mode!r} is no CreateMode, and the class would not heed it"
-            yield Problem(told, f"write: ${{import:{member}}}", key="kwargs.create_mode")
+        """What Kubernetes would refuse, or the class not heed."""
+        return kube_manifest.problems(kwargs)
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """The DaskCluster that would be made, as its manifest."""
