@@ -184,10 +184,10 @@ class Left(Live):
         """By its service."""
         try:
             with self._explained("delete"):
-                await self.confirm()
-                ending = in_daemon(self.room.delete, self.sighting.name, self._arguments, deadline)
                 async with within(deadline + _GRACE, f"cluster {self.name!r} has not ended"):
-                    await asyncio.wrap_future(ending)
+                    await self.confirm()
+                    named = self.sighting.name, self._arguments
+                    await asyncio.wrap_future(in_daemon(self.room.delete, *named, deadline))
         except NoSuchClusterError as error:
             if self.record is None:
                 raise
