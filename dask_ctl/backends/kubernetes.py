@@ -213,16 +213,10 @@ class Kubernetes(Backend):
         from tornado.ioloop import IOLoop
 
         given["loop"] = IOLoop.current()  # otherwise it starts a second time, never awaited
-        made = super().connect(name, given, asynchronous=True)
-
-        async def connected() -> Any:
-            self._connection = await kube_api.connected()
-            return await made
-
-        return connected()
+        return super().connect(name, given, asynchronous=True)
 
     async def confirm(self, name: str, arguments: Mapping[str, Any]) -> None:
-        """Ask Kubernetes, which knows."""
+        """Ask Kubernetes, which knows; who connects then shares the connection."""
         self._connection = api = await kube_api.connected()
         namespace = arguments.get("namespace") or str(api.namespace)
         if not await kube_api.listed(

@@ -17,10 +17,14 @@ from tests.backends.scripts import DASK_CLUSTER, USE, example, kept_log, ok, ref
 
 @pytest.fixture
 def dask_cluster(
-    kubernetes: Kubernetes, isolated: Path, python: Callable[..., CompletedProcess[str]]
+    kubernetes: Kubernetes,
+    isolated: Path,
+    python: Callable[..., CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., CompletedProcess[str]]:
     """Run ``dask cluster`` with the example spec."""
     shutil.copy(example("kubernetes"), isolated / "dask-cluster.yaml")
+    monkeypatch.setenv("DASK_CTL__DISCOVERY__TIMEOUT", "30s")
 
     def run(*arguments: str) -> CompletedProcess[str]:
         done = python(*DASK_CLUSTER, *arguments, timeout=180)
