@@ -301,6 +301,7 @@ def test_methods_are_listed_unimported(packages: Path, shell: Python) -> None:
         "version": "1.0",
         "path": "good_module:discover",
         "enabled": True,
+        "broken": None,
     }
     assert list_discovery_methods()["good"] == expected
     rows = json.loads(shell("discovery", "list", "--output", "json").stdout)
@@ -423,7 +424,7 @@ def test_a_variable_in_any_spelling(
 
 
 def test_the_one_that_dask_kubernetes_ships(python: Python) -> None:
-    """Its `helmcluster` cannot be imported, so it is left out."""
+    """Its `helmcluster` cannot be imported, so it is left out; it is said why."""
     require_package("dask_kubernetes", "dask-kubernetes")
     done = python(
         "-m", "dask", "cluster", "list", env={"DASK_CTL__DISABLE_DISCOVERY": "schedulers"}
@@ -431,6 +432,13 @@ def test_the_one_that_dask_kubernetes_ships(python: Python) -> None:
     assert (done.returncode, done.stderr) == (
         0, "No clusters found. To create one: dask cluster create\n"
     )  # fmt: skip
+    listed = python("-m", "dask", "cluster", "discovery", "list").stdout.splitlines()
+    (row,) = (line for line in listed if line.startswith("helmcluster"))
+    assert "no: its module is not shipped any more" in row
+    for command in (("list",), ("discovery", "enable")):
+        done = python("-m", "dask", "cluster", *command, "helmcluster")
+        assert done.returncode == 4
+        assert "does not work: its module is not shipped any more" in done.stderr
 
 
 # -- in Python

@@ -41,8 +41,8 @@ class Backend:
         For templates a command that is found where they can be used.
     service : str or None
         The name of the discovery method that `sightings` is.
-    broken_methods : tuple of str
-        Its packages' discovery methods that do not work, and are left out.
+    broken_methods : mapping of str to str
+        Its packages' discovery methods that do not work, and are left out: why.
     starts_empty : bool
         Whether a cluster starts without workers until it is scaled.
     by_command : bool
@@ -82,7 +82,7 @@ class Backend:
     templates: ClassVar[tuple[str, ...]] = ()
     commands: ClassVar[Mapping[str, str]] = {}
     service: ClassVar[str | None] = None
-    broken_methods: ClassVar[tuple[str, ...]] = ()
+    broken_methods: ClassVar[Mapping[str, str]] = {}
     starts_empty: ClassVar[bool] = False
     by_command: ClassVar[bool] = False
     launcher: ClassVar[str | None] = None

@@ -49,7 +49,7 @@ class Kubernetes(Backend):
     by_command = True
     ends_by_name = True
     service = "kubecluster"
-    broken_methods = ("helmcluster",)  # its module is not shipped any more (dask-kubernetes 2026.3)
+    broken_methods = {"helmcluster": "its module is not shipped any more"}  # dask-kubernetes 2026.3
 
     _connection: Any = None  # held, so that the cluster shares it: its time-out, and one login
     _made: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -26,11 +27,17 @@ def list_(*, output: str) -> None:
         click.echo(json.dumps(found, indent=2))
         return
     rows = [
-        (each["name"], each["package"], each["version"], "yes" if each["enabled"] else "no",
+        (each["name"], each["package"], each["version"], _used(each),
          each["path"])
         for each in found
     ]  # fmt: skip
     printing.table(("NAME", "PACKAGE", "VERSION", "ENABLED", "PATH"), rows)
+
+
+def _used(method: dict[str, Any]) -> str:
+    if method["broken"]:
+        return f"no: {method['broken']}"
+    return "yes" if method["enabled"] else "no"
 
 
 @group.command(epilog="Example: dask cluster discovery enable kubecluster")

@@ -124,7 +124,7 @@ def list_discovery_methods() -> dict[str, dict[str, Any]]:
     Examples
     --------
     >>> sorted(list_discovery_methods()["schedulers"])
-    ['enabled', 'name', 'package', 'path', 'version']
+    ['broken', 'enabled', 'name', 'package', 'path', 'version']
     """
     from dask_ctl.management.discovery import methods
 

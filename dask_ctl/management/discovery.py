@@ -52,6 +52,8 @@ class Method:
         Where its function is: ``module:name``.
     enabled : bool
         Whether it is used.
+    broken : str or None
+        Why it cannot be, if that is known.
     """
 
     name: str
@@ -59,14 +61,14 @@ class Method:
     version: str
     path: str
     enabled: bool
+    broken: str | None = None
     load: Callable[[], Any] = field(repr=False, compare=False)
     target: str | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """The method for a machine to read."""
-        return {
-            key: getattr(self, key) for key in ("name", "package", "version", "path", "enabled")
-        }
+        keys = ("name", "package", "version", "path", "enabled", "broken")
+        return {key: getattr(self, key) for key in keys}
 
     def understood(self, item: Any) -> Live:
         """What the function has given.
@@ -126,21 +128,21 @@ def methods() -> dict[str, Method]:
     disabled = settings.disabled_discovery()
     ours = "dask-ctl", version("dask-ctl")
     found: dict[str, Method] = {}
+    broken = {name: why for room in rooms() for name, why in room.broken_methods.items()}
 
     def add(name: str, package: str, version_: str, path: str, load: Any, **more: Any) -> None:
-        enabled = name not in disabled
+        enabled = name not in disabled and name not in broken
         found.setdefault(
             name,
             Method(
                 name=name, package=package, version=version_, path=path, enabled=enabled, load=load,
-                **more,
+                broken=broken.get(name), **more,
             ),
         )  # fmt: skip
 
     add(RECORDED, *ours, f"{__name__}:{_recorded.__name__}", partial(_itself, _recorded))
-    of_rooms: set[str] = set()
+    of_rooms = {room.service for room in rooms()}
     for room in rooms():
-        of_rooms |= {*room.broken_methods, *filter(None, [room.service])}
         if room.service is not None and room.is_configured():
             path = f"{room.__module__}:{room.__qualname__}"
             load = partial(_itself, room.sightings)
@@ -170,6 +172,11 @@ def chosen(name: str | None = None) -> list[Method]:
         raise InvalidSpecError(
             f"there is no discovery method {name!r}",
             remedy=suggested(name, known),
+        )
+    if (why := known[name].broken) is not None:
+        raise InvalidSpecError(
+            f"discovery method {name!r} of {known[name].package} does not work: {why}",
+            remedy="use another: dask cluster discovery list",
         )
     if not known[name].enabled:
         raise InvalidSpecError(
@@ -202,7 +209,9 @@ def set_enabled(name: str, *, enabled: bool) -> Path | None:
         If the file cannot be written.
     """
     before, name = settings.disabled_discovery(), _earlier.method(name)
-    if name not in methods() and name not in before:
+    known = methods()
+    unknown = name not in known and name not in before
+    if unknown or (enabled and name in known and known[name].broken):
         chosen(name)  # says what there is
     if enabled == (name not in before):
         return None
