@@ -10,7 +10,7 @@ from typing import Any
 from dask_ctl.backends import Backend, signature
 from dask_ctl.creation.kinds import Mistake, mistake
 from dask_ctl.exceptions import Problem
-from dask_ctl.spec.checks import did_you_mean, suggested
+from dask_ctl.spec.checks import MAX_TOLD, did_you_mean, suggested
 from dask_ctl.spec.located import Located
 
 
@@ -40,7 +40,7 @@ def misfits(room: Backend, args: list[Any], kwargs: Mapping[str, Any]) -> Iterat
     if own is None:
         return
     known, complete = _known(room, own, kwargs)
-    unknown = [name for name in kwargs if name not in known]
+    unknown = [name for name in kwargs if name not in known][:MAX_TOLD]
     for name in unknown:
         key = f"kwargs.{name}"
         if complete:
@@ -52,10 +52,8 @@ def misfits(room: Backend, args: list[Any], kwargs: Mapping[str, Any]) -> Iterat
         yield from _binding(room.name, own, args, kwargs)
     for argument, takers in _parts(room, kwargs).items():
         known = signature.names(*takers)
-        for name in kwargs[argument]:
-            if name not in known:
-                key = f"kwargs.{argument}.{name}"
-                yield _unknown(takers[0].__name__, name, known, key)
+        for name in [name for name in kwargs[argument] if name not in known][:MAX_TOLD]:
+            yield _unknown(takers[0].__name__, name, known, f"kwargs.{argument}.{name}")
 
 
 def unchecked(room: Backend, kwargs: Mapping[str, Any]) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ VARIABLE: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 # A time longer than none, as dask.utils.parse_timedelta reads it.
 TIME: Final = r"^(?=.*[1-9])\d+(\.\d+)? ?(s|seconds?|m|minutes?|h|hours?|d|days?|w|weeks?)?$"
 CONDITIONS: Final = ("host", "command", "env")
+MAX_TOLD: Final = 20  # problems of one kind; each may be worth some thinking
 _SHOWN: Final = 15  # names, where there are more
 
 

@@ -23,6 +23,7 @@ from dask_ctl.spec.located import (
     Source,
     dotted,
     require_writable,
+    too_large,
 )
 from dask_ctl.spec.traps import misread
 from dask_ctl.spec.trust import distrust
@@ -31,13 +32,15 @@ from dask_ctl.spec.trust import distrust
 SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 ENDINGS = (".yaml", ".yml", ".json")
-MAX_BYTES = 1 << 20
-MAX_VALUES = 100_000
+MAX_BYTES = 1 << 18
+MAX_VALUES = 10_000
+_MAX_DIGITS = 2048  # more than those of any number that may be written, in any base
 
 # How JSON escapes a letter beyond the 65,536th, which YAML does not know.
 _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][\dA-Fa-f]{2}\\u[dD][C-Fc-f][\dA-Fa-f]{2})")
 _MAP = "tag:yaml.org,2002:map"
 _SEQ = "tag:yaml.org,2002:seq"
+_INT = "tag:yaml.org,2002:int"
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -134,7 +137,7 @@ def parse_key(text: str, key: str, place: str, source: Source) -> Located | None
 
     Like `parse`, which it spares the work on everything else in the file.
     """
-    return _Parser(text, place, source, None).only(key)
+    return _Parser(text, place, source, None, whole=False).only(key)
 
 
 class _Level:
@@ -153,7 +156,9 @@ class _Level:
 
 
 class _Parser:
-    def __init__(self, text: str, place: str, source: Source, via: Origin | None) -> None:
+    def __init__(
+        self, text: str, place: str, source: Source, via: Origin | None, *, whole: bool = True
+    ) -> None:
         self.json = place.endswith(".json")
         if self.json:
             # JSON may be indented with tabs, YAML may not. No JSON string spans lines.
@@ -164,8 +169,8 @@ class _Parser:
         self.built: dict[int, Located | None] = {}
         self.sizes: dict[int, int] = {}
         try:
-            if _may_be_deep(text):
-                self._check_depth(text)
+            if len(text) > MAX_VALUES or _may_be_deep(text):
+                self._check_bounds(text, MAX_VALUES if whole else None)
             self.loader = SafeLoader(text)
             self.root = self.loader.get_single_node()
         except yaml.MarkedYAMLError as error:
@@ -195,9 +200,11 @@ class _Parser:
             raise self._twice(found[0][0], found[1][0], (key,))
         return self._build(found[0][1], (key,), found[0][0]) if found else None
 
-    def _check_depth(self, text: str) -> None:
+    def _check_bounds(self, text: str, most: int | None) -> None:
         # The composer recurses, in C with libyaml, so a deep document must not reach it.
-        for event, path in _nodes(text):
+        for count, (event, path) in enumerate(_nodes(text)):
+            if count == most:
+                raise self._many(event.start_mark, path[:3])
             if isinstance(event, yaml.CollectionStartEvent) and len(path) == MAX_DEPTH:
                 raise self._error(
                     event.start_mark,
@@ -215,6 +222,10 @@ class _Parser:
         return InvalidSpecError(
             problem, remedy=remedy, origin=self._origin(mark), key=dotted(path) or None
         )
+
+    def _many(self, mark: Any, path: KeyPath) -> InvalidSpecError:
+        problem = f"holds more than {MAX_VALUES} values"
+        return self._error(mark, problem, "is it the right file, and do aliases repeat?", path)
 
     def _twice(self, first: yaml.Node, second: yaml.Node, path: KeyPath) -> InvalidSpecError:
         lines = f"{first.start_mark.line + 1} and {second.start_mark.line + 1}"
@@ -248,12 +259,7 @@ class _Parser:
         built = Located(value, origin, written=written)
         size = 1 + sum(self.sizes[id(part)] for part in parts)
         if size > MAX_VALUES:
-            raise self._error(
-                node.start_mark,
-                f"expands to more than {MAX_VALUES} values",
-                "do aliases repeat aliases?",
-                path,
-            )
+            raise self._many(node.start_mark, path)
         self.built[id(node)], self.sizes[id(built)] = built, size
         return built
 
@@ -284,6 +290,8 @@ class _Parser:
         return [pair for part in maps for pair in part.value.items()]
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
+        if node.tag == _INT and len(node.value) > _MAX_DIGITS:  # read in quadratic time
+            raise too_large(self._origin(node.start_mark), dotted(path))
         try:
             if self.json and isinstance(node, yaml.ScalarNode) and not node.style:
                 with suppress(ValueError):

@@ -161,12 +161,17 @@ def locate(value: Any, origin: Origin, _depth: int = 0) -> Located:
 def require_writable(value: object, origin: Origin, key: str | None = None) -> None:
     """Refuse an integer of more digits than Python writes: every message would fail."""
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        raise InvalidSpecError(
-            f"a number of more than {MAX_BITS} bits",
-            remedy="write it as text",
-            origin=origin,
-            key=key,
-        )
+        raise too_large(origin, key)
+
+
+def too_large(origin: Origin, key: str | None) -> InvalidSpecError:
+    """The error of a number that is larger than any that is needed."""
+    return InvalidSpecError(
+        f"a number of more than {MAX_BITS} bits",
+        remedy="write it as text",
+        origin=origin,
+        key=key,
+    )
 
 
 def merge(lower: Located, upper: Located) -> Located:

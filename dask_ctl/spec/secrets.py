@@ -34,11 +34,12 @@ _ABOUT: Final = re.compile(
 )
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _QUOTED: Final = r"\"[^\"]*\"|'[^']*'"
-# A text's secrets, by what is before them; a name there must look secret.
+# A text's secrets, by what is before them; a name there must look secret. Repetitions are bounded
+# where a text could have many places to begin at.
 _PATTERNS: Final = tuple(
     re.compile(pattern, re.MULTILINE)
     for pattern in (
-        r"(?P<before>\b[a-zA-Z][\w+.-]*://[^\s/:@]*:)(?P<secret>[^\s/\"]+)(?=@)",
+        r"(?P<before>\b[a-zA-Z][\w+.-]{0,30}://[^\s/:@]{0,99}:)(?P<secret>[^\s/\"]{1,999})(?=@)",
         r"(?P<before>\$\{(?:env|text):(?P<name>\w+):-)(?P<secret>(?!\$\{)[^}]+)",
         (
             r"(?P<before>(?:^|(?<=[\s;&?(\"']))(?:--?)?(?P<name>[A-Za-z_][\w-]*)\s*=\s*)"
@@ -46,20 +47,21 @@ _PATTERNS: Final = tuple(
         ),
         rf"(?P<before>(?:(?<!\S)--?|\bsetenv\s+)(?P<name>[A-Za-z_][\w-]*)\s+)(?P<secret>{_QUOTED}|[^\s-]\S*)",
         rf"(?P<before>[\"'](?P<name>[\w.-]+)[\"']\]?\s*[:=]\s*)(?P<secret>{_QUOTED})",
-        r"(?P<before>^\s*(?P<name>[A-Za-z_][\w-]*)\s*:\s+)(?P<secret>\S+)(?=\s*$)",
+        r"(?P<before>^[ \t]*(?P<name>[A-Za-z_][\w-]*)[ \t]*:[ \t]+)(?P<secret>\S+)(?=[ \t]*$)",
         (
-            r"(?P<before>\b(?i:(?:proxy-)?authorization|cookie|x-[\w-]*(?:key|token))\s*:\s*(?:[a-zA-Z]+\s+)?)"
+            r"(?P<before>\b(?i:(?:proxy-)?authorization|cookie|x-[\w-]{0,60}(?:key|token))\s{0,9}:\s{0,9}(?:[a-zA-Z]{1,30}\s{1,9})?)"
             r"(?P<secret>[^\s\"'][^\n\"']*)"
         ),
-        r"(?P<before>\b(?i:bearer|basic)\s+)(?P<secret>(?=\S*[\dA-Z=])[\w.~+/=-]{8,})",
-        r"(?P<before>(?<!\S)(?:-u|--user|--proxy-user)[\s=]*[^\s:/]+:)(?P<secret>\S+)",  # of curl
-        r"(?P<before>\blogin\s+\S+\s+password\s+)(?P<secret>\S+)",  # of .netrc
+        r"(?P<before>\b(?i:bearer|basic)\s{1,9})(?P<secret>(?=\S*[\dA-Z=])[\w.~+/=-]{8,})",
+        # Of curl, and of its .netrc.
+        r"(?P<before>(?<!\S)(?:-u|--user|--proxy-user)[\s=]{0,9}[^\s:/]{1,99}:)(?P<secret>\S+)",
+        r"(?P<before>\blogin\s{1,9}\S{1,99}\s{1,9}password\s{1,9})(?P<secret>\S+)",
         r"(?P<before>//hooks\.slack\.com/services/)(?P<secret>[\w/]+)",
         # Tokens that say of whom they are: GitHub's, GitLab's, Slack's, Hugging Face's, npm's,
         # PyPI's, Docker's, Google's, OpenAI's and Anthropic's, a JSON web token.
         (
             r"(?P<before>\b)(?P<secret>(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|hf_|npm_|pypi-"
-            r"|dckr_pat_|AIza|sk-(?:proj|ant|svcacct)-|eyJ[\w-]+\.eyJ)[\w.-]{16,})"
+            r"|dckr_pat_|AIza|sk-(?:proj|ant|svcacct)-|eyJ[\w-]{1,300}\.eyJ)[\w.-]{16,})"
         ),
     )
 )

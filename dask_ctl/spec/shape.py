@@ -8,7 +8,15 @@ from dataclasses import replace
 from typing import Final
 
 from dask_ctl.exceptions import InvalidSpecError
-from dask_ctl.spec.checks import did_you_mean, is_set, kind, names_target, suggested, wrong
+from dask_ctl.spec.checks import (
+    MAX_TOLD,
+    did_you_mean,
+    is_set,
+    kind,
+    names_target,
+    suggested,
+    wrong,
+)
 from dask_ctl.spec.keys import BY_NAME, KEYS, checked
 from dask_ctl.spec.located import Located, Origin
 
@@ -91,6 +99,8 @@ def check_layer(layer: Located, *, in_file: bool) -> Located:
             parts[key] = checked(BY_NAME[key], part)
         except InvalidSpecError as error:
             errors.append(error)
+            if len(errors) == MAX_TOLD:
+                break
     if in_file and "version" not in layer.value and not errors:
         remedy = "a spec file starts with 'version: 1'"
         errors.append(wrong(("version",), layer.origin, "missing", remedy))

@@ -24,6 +24,9 @@ from dask_ctl.spec.trust import code_from
 _START: Final = re.compile(r"\$\{\s*(env|text|import)\s*:")
 _VARIABLE: Final = re.compile(r"\$\{(?:env|text):([A-Za-z_]\w*)(?::-(.*))?\}", re.DOTALL)
 _IMPORT: Final = re.compile(r"\$\{import:([\w.]+):([\w.]+)\}")
+_MAX_TEXT: Final = 1 << 16
+_MAX_NESTED: Final = 100
+_BRACE: Final = re.compile(r"[{}]")
 _WORDS: Final = {"none": None, "null": None, "false": False, "true": True}
 
 
@@ -49,6 +52,13 @@ def interpret(text: str, origin: Origin, key: str | None = None) -> Any:
     >>> [interpret(text, here) for text in ("2", "false", "a-b", '{"a": null}')]
     [2, False, 'a-b', {'a': None}]
     """
+    if len(text) > _MAX_TEXT:
+        raise InvalidSpecError(
+            f"a value of more than {_MAX_TEXT} characters",
+            remedy="put it into a file",
+            origin=origin,
+            key=key,
+        )
     container = text.lstrip()[:1] if text.lstrip().startswith(("{", "[")) else None
     if container:
         # First, as its escapes of letters beyond the 65,536th mean something else in Python.
@@ -217,7 +227,7 @@ class _Placeholders:
 
     def _no_variable(self, text: str) -> InvalidSpecError:
         return self._wrong(
-            f"{text!r} is not a variable", "write ${env:NAME} or ${env:NAME:-default}"
+            f"{text!r:.80} is not a variable", "write ${env:NAME} or ${env:NAME:-default}"
         )
 
     def _no_object(self, text: str) -> InvalidSpecError:
@@ -233,8 +243,10 @@ class _Placeholders:
 def _end(text: str, start: int) -> int | None:
     """Where the placeholder ends that begins at `start`, or None if it does not."""
     depth = 0
-    for brace in re.compile(r"[{}]").finditer(text, start):
+    for brace in _BRACE.finditer(text, start):
         depth += 1 if brace[0] == "{" else -1
         if depth == 0:
             return brace.end()
+        if depth > _MAX_NESTED:
+            return None
     return None

@@ -17,6 +17,7 @@ OWN = (
     "parameter 'asynchronous' or its return annotation, and dask's configuration of what you trust "
     "by 'ctl.trusted'"
 )
+MANY = "holds more than 10000 values; is it the right file, and do aliases repeat?"
 OTHER = "rename it, or name the spec that is meant: create_cluster('my-spec.yaml')"
 NO_MONTH = (
     "month must be in 1..12, not 13" if sys.version_info >= (3, 14) else "month must be in 1..12"
@@ -146,7 +147,7 @@ BAD_SPECS = [
         GOOD
         + "args:\n- &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
         + "".join(f"- &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdefg")),
-        "FILE:9: args.4: expands to more than 100000 values; do aliases repeat aliases?",
+        f"FILE:8: args.3: {MANY}",
     ),
     BadSpec(
         "merge of a string",
@@ -159,9 +160,32 @@ BAD_SPECS = [
         "FILE:5: kwargs: a key must be a plain value; mend the file",
     ),
     BadSpec(
+        "many values",
+        GOOD + "args:\n" + "- 1\n" * 9_998,
+        f"FILE:9996: args.9991: {MANY}",
+    ),
+    BadSpec(
+        "many digits, each a place of sixty",
+        GOOD + f"kwargs: {{n: {':'.join(['59'] * 2_000)}}}\n",
+        "FILE:4: kwargs.n: a number of more than 1024 bits; write it as text",
+    ),
+    BadSpec(
+        "placeholders in placeholders",
+        GOOD + f"kwargs: {{name: '{'${env:A:-' * 200}{'}' * 200}'}}\n",
+        f"FILE:4: kwargs.name: {repr('${env:A:-' * 10)[:80]} is not a variable; write "
+        "${env:NAME} or ${env:NAME:-default}",
+        seen="made",
+    ),
+    BadSpec(
+        "a default that is too long to be a value",
+        GOOD + f"kwargs: {{name: '${{env:A:-{'x' * 70_000}}}'}}\n",
+        "FILE:4: kwargs.name: a value of more than 65536 characters; put it into a file",
+        seen="made",
+    ),
+    BadSpec(
         "too large",
-        GOOD + "#" * (1 << 20),
-        f"FILE: has {len(GOOD) + (1 << 20)} bytes, more than the 1048576 that a spec may have; "
+        GOOD + "#" * (1 << 18),
+        f"FILE: has {len(GOOD) + (1 << 18)} bytes, more than the 262144 that a spec may have; "
         "is it the right file?",
     ),
     # -- the keys
