@@ -6,7 +6,6 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import cache
 from typing import Any, Final
 
@@ -34,6 +33,12 @@ def named(signature: inspect.Signature) -> dict[str, inspect.Parameter]:
     return {n: p for n, p in signature.parameters.items() if p.kind in _NAMED and n != "self"}
 
 
+def parameter(signature: inspect.Signature, name: str) -> inspect.Parameter | None:
+    """One of them."""
+    found = signature.parameters.get(name)
+    return found if found is not None and found.kind in _NAMED and name != "self" else None
+
+
 def is_open(signature: inspect.Signature | Callable[..., Any]) -> bool:
     """Whether there are ``**kwargs``, too."""
     if not isinstance(signature, inspect.Signature):
@@ -42,15 +47,20 @@ def is_open(signature: inspect.Signature | Callable[..., Any]) -> bool:
 
 
 @cache
+def own(target: Any) -> inspect.Signature | None:
+    """The signature by which a target is called, if it says one."""
+    try:
+        return inspect.signature(target)
+    except (ValueError, TypeError):  # what is written in C may have none
+        return None
+
+
+@cache
 def of(target: Any) -> tuple[inspect.Signature, ...]:
     """The signatures of a class and its bases, to which ``**kwargs`` may go, or of a function."""
     bases = target.__mro__[:-1] if inspect.isclass(target) else ()
     functions = [base.__dict__["__init__"] for base in bases if "__init__" in base.__dict__]
-    found = []
-    for each in functions or [target]:
-        with suppress(ValueError, TypeError):  # what is written in C may have none
-            found.append(inspect.signature(each))
-    return tuple(found)
+    return tuple(found for each in functions or [target] if (found := own(each)) is not None)
 
 
 def names(*takers: Any) -> set[str]:
@@ -60,8 +70,10 @@ def names(*takers: Any) -> set[str]:
 
 def takes(target: Any, name: str) -> bool:
     """Whether a target, or a base to which its ``**kwargs`` may go, has an argument of a name."""
-    own = inspect.signature(target)
-    return name in explicit(own) or (is_open(own) and name in names(target))
+    said = own(target)
+    return said is not None and (
+        parameter(said, name) is not None or (is_open(said) and name in names(target))
+    )
 
 
 @cache

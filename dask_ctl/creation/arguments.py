@@ -22,7 +22,7 @@ def plain_arguments(tree: Located) -> tuple[list[Any], dict[str, Any]]:
 
 def known_names(room: Backend) -> set[str]:
     """The names of keyword arguments that are known to be taken."""
-    own = _signature(room)
+    own = signature.own(room.target)
     return signature.names(*room.takers({})[0]) | (signature.explicit(own) if own else set())
 
 
@@ -36,7 +36,7 @@ def misfits(room: Backend, args: list[Any], kwargs: Mapping[str, Any]) -> Iterat
     args, kwargs
         What it is to be called with.
     """
-    own = _signature(room)
+    own = signature.own(room.target)
     if own is None:
         return
     known, complete = _known(room, own, kwargs)
@@ -58,7 +58,7 @@ def misfits(room: Backend, args: list[Any], kwargs: Mapping[str, Any]) -> Iterat
 
 def unchecked(room: Backend, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
     """Notes of the arguments of which nothing is known here."""
-    own = _signature(room)
+    own = signature.own(room.target)
     known, complete = _known(room, own, kwargs) if own else (set(), False)
     foreign = signature.of_servers(kwargs) if room.options_of_servers else {}
     for name in kwargs:
@@ -96,7 +96,7 @@ def mistakes(
     room: Backend, args: list[Any], kwargs: Mapping[str, Any], adapt: Mapping[str, Any]
 ) -> Iterator[Mistake]:
     """Values that are of another kind than their argument takes."""
-    own = _signature(room)
+    own = signature.own(room.target)
     takers, _ = room.takers(kwargs)
     if room.options_of_servers:
         takers = [*takers, signature.options]
@@ -146,13 +146,6 @@ def _parts(room: Backend, kwargs: Mapping[str, Any]) -> dict[str, list[Any]]:
     given = [name for name, value in kwargs.items() if isinstance(value, Mapping)]
     parts = signature.of_servers(kwargs) if given and room.options_of_servers else {}
     return {name: parts[name] for name in given if parts.get(name)}
-
-
-def _signature(room: Backend) -> inspect.Signature | None:
-    try:
-        return inspect.signature(room.target)
-    except (ValueError, TypeError):
-        return None
 
 
 def _unknown(

@@ -75,7 +75,7 @@ class Kinds:
         widened: set[type] = set()  # a default of "auto" may stand beside anything
         for taker in takers:
             for each in signature.of(taker):
-                parameter = signature.named(each).get(name)
+                parameter = signature.parameter(each, name)
                 if parameter is None:
                     continue
                 if parameter.annotation is not parameter.empty:
