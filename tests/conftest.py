@@ -112,14 +112,14 @@ def require_programs() -> Callable[..., Mapping[str, str]]:
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Isolate HOME, DASK_*, dask's search path, platformdirs and the current directory.
 
-    What Python itself is told by variables, such as not to buffer, is not told either, nor where
-    the batch systems are that tests of theirs have started.
+    What Python itself is told by variables, such as not to buffer, is not told either, nor how
+    wide a terminal is, nor where the batch systems are that tests of theirs have started.
     """
     home, cwd = tmp_path / "home", tmp_path / "cwd"
     home.mkdir()
     cwd.mkdir()
     for name in list(os.environ):
-        if name.startswith(("DASK_", "PYTHON", "SGE_", "SLURM_", "XDG_")):
+        if name.startswith(("COLUMNS", "DASK_", "PYTHON", "SGE_", "SLURM_", "XDG_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "etc" / "xdg"))

@@ -75,7 +75,7 @@ def test_a_class_without_a_way_is_refused() -> None:
 
 def test_in_a_script(scripts: Scripts) -> None:
     """The cluster ends while the script does something else, and the script in order."""
-    (scripts.cwd / "dask-cluster.yaml").write_text(SPEC + "  processes: false\nidle_timeout: 1s\n")
+    (scripts.cwd / "dask-cluster.yaml").write_text(SPEC + "  processes: false\nidle_timeout: 3s\n")
     (scripts.cwd / "script.py").write_text(
         "import time\nfrom dask_ctl import create_cluster\ncluster = create_cluster()\n"
         "while cluster.scheduler.status.name != 'closed': time.sleep(0.1)\nprint('ended')\n"
@@ -86,13 +86,13 @@ def test_in_a_script(scripts: Scripts) -> None:
 def test_that_lives_on(scripts: Scripts) -> None:
     """Its host and its record go, its log is found, and a new cluster may have its name."""
     (scripts.cwd / "dask-cluster.yaml").write_text(SPEC)
-    ok(scripts.dask_cluster("create", "--name", "a", "--wait", "1", "--idle-timeout", "2s"))
+    ok(scripts.dask_cluster("create", "--name", "a", "--wait", "1", "--idle-timeout", "10s"))
     wait_until(lambda: not records.exists("a"), "it has ended", timeout=60)
     wait_until(lambda: not scripts.processes(), "every process has ended")
     assert listed(scripts) == []
     said = scripts.dask_cluster("logs", "a")
-    assert "Scheduler closing after being idle for 2.00 s" in ok(said)
-    assert "the scheduler of cluster a has gone (its idle_timeout is 2)" in said.stdout
+    assert "Scheduler closing after being idle for 10.00 s" in ok(said)
+    assert "the scheduler of cluster a has gone (its idle_timeout is 10)" in said.stdout
     assert said.stderr == "warning: cluster 'a' has ended by itself; its log is kept for 7 days\n"
     refused(scripts.dask_cluster("show", "a"), 6, "to see why it has ended: dask cluster logs a")
     ok(scripts.dask_cluster("create", "--name", "a", "--set", "idle_timeout=1h"))
