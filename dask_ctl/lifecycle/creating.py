@@ -152,7 +152,8 @@ def launch_cluster(
             again = "interrupt again to hurry that"
             logger.warning("interrupted: what there is of %r is being ended; %s", name, again)
         late = deadline is not None and time.monotonic() > deadline
-        log = launch.keep_log() if wait and late and isinstance(error, BackendError) else None
+        problem = error.problem if wait and late and isinstance(error, BackendError) else None
+        log = launch.keep_log() if problem else None
         launch.stop()
         try:
             if launch.recorded:
@@ -161,9 +162,9 @@ def launch_cluster(
             kept = f"cluster {name!r} could not be deleted again: {text_of(left)}"
             remedy = f"try again: dask cluster delete {name}"
             warnings.warn(str(Problem(kept, remedy)), DaskCtlWarning, stacklevel=2)
-        if log is not None and isinstance(error, BackendError):
+        if problem and log:
             remedy = f"give it more --timeout, or see its log: {log}"
-            raise BackendError.of(replace(error.problem, remedy=remedy)) from None
+            raise BackendError.of(replace(problem, remedy=remedy)) from None
         raise
     return name
 
