@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
@@ -17,6 +18,12 @@ def free_ports(count: int) -> list[int]:
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]
+
+
+def ending_with_us(*command: str | Path) -> list[str]:
+    """Give a command that also ends when this process is killed, before it can end anything."""
+    setpriv = shutil.which("setpriv")  # of Linux
+    return [*((setpriv, "--pdeathsig", "TERM") if setpriv else ()), *map(str, command)]
 
 
 def start_daemon(
@@ -39,7 +46,7 @@ def start_daemon(
         How long it may take to end, in seconds, before it is killed.
     """
     daemon = subprocess.Popen(
-        [*map(str, command)],
+        ending_with_us(*command),
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

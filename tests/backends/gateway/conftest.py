@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from gateway_server import Server
 
-from tests.backends.daemons import free_ports
+from tests.backends.daemons import ending_with_us, free_ports
 from tests.backends.scripts import Scripts, ok, wait_until
 from tests.conftest import require_package
 
@@ -70,7 +70,7 @@ def started(program: str, port: int) -> Iterator[Server]:
     environment = {key: os.environ[key] for key in os.environ if not key.startswith("DASK_")}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [program, "-f", folder / "config.py"],
+            ending_with_us(program, "-f", folder / "config.py"),
             env={**environment, "HOME": str(folder)},
             cwd=folder,
             stdout=log,

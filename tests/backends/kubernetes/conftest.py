@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from kube_client import Kubernetes
 
+from tests.backends.daemons import ending_with_us
 from tests.backends.scripts import wait_until
 from tests.conftest import unavailable
 
@@ -70,7 +71,7 @@ def kubeconfig(request: pytest.FixtureRequest) -> Iterator[Path]:
     own.write_text(path.read_text().replace("127.0.0.1", "localhost"))
     with (path.parent / "operator.log").open("w") as log:
         operator = subprocess.Popen(
-            [sys.executable, "-m", "kopf", *OPERATOR],
+            ending_with_us(sys.executable, "-m", "kopf", *OPERATOR),
             env={**os.environ, "KUBECONFIG": str(own)},
             stdout=log,
             stderr=log,

@@ -14,6 +14,7 @@ import pytest
 from certificates import write_certificates
 from somebody import Somebody
 
+from tests.backends.daemons import ending_with_us
 from tests.backends.scripts import Scripts, wait_until
 
 
@@ -82,7 +83,7 @@ def start(at_end: ExitStack, folder: Path, *command: str | Path) -> subprocess.P
     environment = {key: os.environ[key] for key in os.environ if not key.startswith("DASK_")}
     with (folder / f"{command[0]}.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *map(str, command)],
+            ending_with_us(sys.executable, "-m", "dask", *command),
             env={**environment, "HOME": str(folder), "TMPDIR": str(folder)},
             cwd=folder,
             stdout=log,

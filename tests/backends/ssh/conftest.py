@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.backends.daemons import ending_with_us
 from tests.backends.scripts import Scripts, wait_until
 from tests.conftest import require_package
 
@@ -55,7 +56,7 @@ def ssh(
     conf = folder / "sshd_config"
     conf.write_text(SSHD_CONFIG.format(folder=folder, port=port, home=scripts.home))
     daemon = subprocess.Popen(
-        [programs["sshd"], "-D", "-f", conf, "-E", folder / "log"],
+        ending_with_us(programs["sshd"], "-D", "-f", conf, "-E", folder / "log"),
         env={"PATH": os.environ["PATH"]},
     )
     try:
