@@ -149,7 +149,7 @@ def test_what_may_go_well_is_a_warning(spec: dict[str, Any], kwargs: dict[str, A
         (SLURM, {"worker_command": "dask_cuda.cli", "python": "python3", "name": 5}),
         (CONDOR, {"job_extra_directives": {"+Group": "x"}}),
         (KUBE, {"env": {"A": "b"}, "worker_command": "dask worker"}),
-        (KUBE, {"resources": {"requests": {"cpu": 1}}}),
+        (KUBE, {"resources": {"requests": {"cpu": "1"}}}),
         (EC2, {"security": False, "env_vars": {"A": "b"}, "security_groups": ["a"]}),
         (COILED, {"n_workers": [2, 4], "idle_timeout": 20, "worker_vm_types": "m6i.large"}),
         (RUNNER, {"worker_options": {"nthreads": 1}, "scheduler_file": "a.json"}),
