@@ -11,7 +11,7 @@ import pytest
 
 from dask_ctl.lifecycle import spec_templates_here
 from tests.backends.scripts import DASK_CLUSTER, Scripts, ok
-from tests.conftest import ROOT
+from tests.conftest import ROOT, require_package
 
 SCHEMA = "# yaml-language-server: $schema=https://"
 
@@ -75,9 +75,14 @@ def test_elsewhere_it_does_not_ask(login_node: Scripts) -> None:
     assert "name a BACKEND: local, " in told.stderr
 
 
-def test_what_is_found(login_node: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands on PATH, and services that are configured."""
+def test_a_command_is_found(login_node: Scripts) -> None:
+    """On PATH."""
     assert spec_templates_here()["slurm"].endswith("/sbatch")
+
+
+def test_a_service_is_found(login_node: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is configured, and its package is here."""
+    require_package("dask_kubernetes", "dask-ctl[kubernetes]")
     kubeconfig = login_node.cwd.parent / "programs" / "kubeconfig"
     kubeconfig.write_text("apiVersion: v1\n")
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
