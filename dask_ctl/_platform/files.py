@@ -85,6 +85,16 @@ class Lock:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self.release)
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether its file was removed, and another has made it anew."""
+        try:
+            return self._descriptor is None or not os.path.samestat(
+                os.fstat(self._descriptor), os.stat(self.path)
+            )
+        except FileNotFoundError:
+            return False
+
     def remove(self) -> None:
         """Let go of it for good: the file goes too."""
         try:

@@ -22,6 +22,7 @@ from dask_ctl.creation.target import load
 from dask_ctl.exceptions import BackendError, InvalidSpecError
 from dask_ctl.hosts import log
 from dask_ctl.hosts import store as records
+from dask_ctl.hosts.record import OWNER
 from dask_ctl.spec.located import Located, Origin, Source, locate, merge
 from dask_ctl.spec.resolved import ResolvedSpec
 
@@ -109,7 +110,7 @@ class Launch:
         with records.writing(self._log), open(self._log, "ab", opener=_private) as stderr:
             self._process = subprocess.Popen(
                 # -P: nothing is imported from the current directory but what the spec names.
-                [sys.executable, "-P", "-m", "dask_ctl.hosts.owner", name, *command],
+                [sys.executable, "-P", "-m", OWNER, name, *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

@@ -156,7 +156,8 @@ class Owner:
         """Write down what has changed of the cluster."""
         with self._writing:
             self.record = replace(self.record, **changes)
-            records.update(self.record)
+            if not self.lock.is_replaced:
+                records.update(self.record)
 
     def note(self, **changes: Any) -> None:
         """The same where it is not worth an error; the next change writes it all."""

@@ -20,6 +20,7 @@ from dask_ctl import _platform
 from dask_ctl.exceptions import BackendError, InvalidSpecError
 
 VERSION: Final = 2
+OWNER: Final = "dask_ctl.hosts.owner"  # the module that a host runs, with the name of its cluster
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 Life = Literal["alive", "dead", "unknown"]

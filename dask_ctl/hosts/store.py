@@ -132,6 +132,9 @@ def remove(name: str, lock: _platform.Lock | None = None) -> None:
         If they cannot be removed.
     """
     path = path_of(name)
+    if lock is not None and lock.is_replaced:  # the folder was emptied: it is another's name now
+        lock.release()
+        return
     with writing(path):
         with suppress(PermissionError):  # on Windows while it is read
             _platform.remove(path.with_suffix(".log"))

@@ -13,6 +13,7 @@ from dask_ctl.backends.logs import Wanted
 from dask_ctl.exceptions import BackendError, NoSuchClusterError
 from dask_ctl.hosts import client, log
 from dask_ctl.hosts import store as records
+from dask_ctl.hosts.record import OWNER
 from dask_ctl.management.info import of_scheduler
 from dask_ctl.management.live import CLIENT, POLL, Live, in_service
 from dask_ctl.management.seen import Seen
@@ -70,10 +71,14 @@ class Owned(Live):
         status = "orphaned" if life == "dead" else "running"
         return {"status": status, **of_scheduler(identity)}
 
+    async def _answers(self) -> bool:
+        """Whether anything listens where its owner does, on this machine."""
+        host = f"tcp://127.0.0.1:{self.host.port}"
+        return not self.host.elsewhere and await asyncio.to_thread(listening.listens, host)
+
     async def _silence(self) -> str:
         """What it means that nothing listens at the address of the scheduler."""
-        host = f"tcp://127.0.0.1:{self.host.port}"
-        if not self.host.elsewhere and await asyncio.to_thread(listening.listens, host):
+        if await self._answers():
             return f"unreachable: nothing listens at {self.record.address}"
         return "unknown: neither its scheduler nor its host can be reached from here"
 
@@ -150,10 +155,11 @@ class Owned(Live):
 
     async def delete(self, deadline: float) -> None:
         """Have its owner close it; of one that has none any more, end what is left."""
-        if self.record.life == "alive":
+        life = self.record.life
+        if life == "alive" or (life == "unknown" and await self._answers()):
             process = self._process()
             await self._close(deadline)
-            while records.exists(self.name) and self.record.life == "alive":
+            while records.exists(self.name) and self.record.life == life:
                 await self._patience(deadline, f"cluster {self.name!r} is still closing")
             await _ended(process, deadline)
         if records.exists(self.name):
@@ -175,13 +181,15 @@ class Owned(Live):
             self._terminate()  # it does not answer, but it lives, here
 
     def _process(self) -> psutil.Process | None:
-        """The process of its owner, if that is one of this machine, which holds its lock."""
+        """The process of its owner, if it can be seen: in a container its id may be another's."""
         import psutil
 
         if self.host.elsewhere:
             return None
-        with suppress(psutil.NoSuchProcess):
-            return psutil.Process(self.host.pid)
+        with suppress(psutil.Error):
+            process = psutil.Process(self.host.pid)
+            if {OWNER, self.name} <= {*process.cmdline()}:
+                return process
         return None
 
     def _terminate(self) -> None:
@@ -194,10 +202,14 @@ class Owned(Live):
     async def _end_remains(self, deadline: float) -> None:
         record = self.record
         if record.life == "unknown":
+            remedy = f"log in to {self.host.machine}, and delete it there"
+            if not self.host.elsewhere:
+                file = record.log.with_suffix(".json")
+                remedy = f"see whether its process {self.host.pid} runs, and remove {file}"
             raise BackendError(
                 f"whether the host of cluster {self.name!r} lives cannot be known here; it is of "
                 f"{self.host.machine}",
-                remedy=f"log in to {self.host.machine}, and delete it there",
+                remedy=remedy,
             )
         if record.address is not None and (await self.look()).status == "orphaned":
             from distributed import rpc

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -108,6 +109,26 @@ def test_a_record_that_lost_its_lock(shell: Scripts) -> None:
     refused(shell.dask_cluster("delete", "a"), 5, ".*")
     assert records.names() == ["a"]
     records.remove("a")
+
+
+def test_a_host_that_lost_its_lock(shell: Scripts) -> None:
+    """It answers, so it lives, and is ended in order."""
+    ok(shell.dask_cluster("create", "--name", "a"))
+    records.read("a").lock.unlink()
+    ok(shell.dask_cluster("delete", "a"))
+    assert os.listdir(records.folder()) == []
+
+
+def test_a_name_that_another_has_taken(shell: Scripts) -> None:
+    """A host whose record was removed by hand leaves that of the next one alone."""
+    ok(shell.dask_cluster("create", "--name", "a"))
+    first = psutil.Process(records.read("a").host.pid)
+    shutil.rmtree(records.folder())
+    ok(shell.dask_cluster("create", "--name", "a"))
+    first.terminate()
+    wait_until(lambda: not first.is_running() or first.status() == "zombie", "it ends")
+    assert listed(shell)[0]["status"] == "running"
+    ok(shell.dask_cluster("delete", "a"))
 
 
 ISOLATE = ("unshare", "--net", "--pid", "--fork", "--mount-proc")

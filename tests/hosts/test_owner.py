@@ -18,7 +18,7 @@ SPEC = {"module": "dask.distributed", "class": "LocalCluster"}
 def test_jobs_that_are_submitted_at_once(attempt: int) -> None:
     """Of jobs that threads note at the same time none is lost, nor is one struck out too much."""
     owner = Owner("a", resolve(SPEC).tree, os.open(os.devnull, os.O_WRONLY))
-    lock = records.add(owner.record)
+    owner.lock = records.add(owner.record)
     ids = [f"{attempt}{n}" for n in range(8)]
     barrier = threading.Barrier(len(ids))
 
@@ -35,5 +35,5 @@ def test_jobs_that_are_submitted_at_once(attempt: int) -> None:
         thread.join()
     assert sorted(records.read("a").jobs) == ids
     assert records.read("a").system == "slurm"
-    lock.release()
+    owner.lock.release()
     os.close(owner.channel)
