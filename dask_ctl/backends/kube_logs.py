@@ -65,12 +65,12 @@ async def _followed(
     news: list[tuple[str, str]] = []
     streams: dict[str, asyncio.Task[None]] = {}
     heard_until: dict[str, str] = {}
+    part = _params(wanted)
 
-    async def listen(called: str) -> None:
-        again = {"sinceTime": heard_until[called]} if called in heard_until else _params(wanted)
+    async def listen(called: str, part: dict[str, str]) -> None:
         request = api.call_api(
             "GET", namespace=namespace, url=f"pods/{called}/log", stream=True, timeout=None,
-            params={"follow": "true", **again}, raise_for_status=False,
+            params={"follow": "true", **part}, raise_for_status=False,
         )  # fmt: skip
         with suppress(Exception):  # of httpx: a connection may be lost
             async with request as response:
@@ -82,8 +82,12 @@ async def _followed(
     try:
         while pods := await kube_api.pods_of(api, name, namespace):
             for called in (pod["metadata"]["name"] for pod in pods if _not_begun(pod) is None):
-                if called not in streams or streams[called].done():
-                    streams[called] = asyncio.create_task(listen(called))
+                if called not in streams:
+                    streams[called] = asyncio.create_task(listen(called, part))
+                elif streams[called].done():
+                    again = {"sinceTime": heard_until[called]}
+                    streams[called] = asyncio.create_task(listen(called, again))
+            part = {}  # of what comes later all is wanted
             await asyncio.sleep(_POLL)
             while news:
                 yield news.pop(0)

@@ -15,7 +15,9 @@ def test_logs(kubernetes: Kubernetes, scripts: Scripts, monkeypatch: pytest.Monk
     monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__N_WORKERS", "1")
     monkeypatch.setenv("DASK_CTL__DISABLE_DISCOVERY", "[schedulers]")
     ok(scripts.dask_cluster("create", "--wait", "1"))
-    following = scripts.start(*DASK_CLUSTER, "logs", "foo", "--follow", "--tail", "0")
+    following = scripts.start(*DASK_CLUSTER, "logs", "foo", "--follow", "--tail", "1")
+    assert following.stdout is not None
+    assert following.stdout.readline().startswith("== foo-"), "it follows those that are there"
     ok(scripts.dask_cluster("scale", "foo", "2"))
     assert "Scheduler at" in ok(scripts.dask_cluster("logs", "foo", "--since", "1h"))
     last = ok(scripts.dask_cluster("logs", "foo", "--tail", "1")).splitlines()
