@@ -2,6 +2,7 @@
 
 Each trial has a home of its own, by which its processes are known. ``mixed`` runs commands on a few
 names side by side; ``calls`` looks whether a host grows by being asked; ``ranks`` is of Runners.
+`tests.trials.fuzz` stands apart, as it needs more.
 """
 
 from __future__ import annotations
