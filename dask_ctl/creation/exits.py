@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from dask_ctl import _platform
 from dask_ctl._async import in_daemon
-from dask_ctl.backends import Backend
+from dask_ctl.backends import Backend, room_of
 from dask_ctl.backends.ending import close_clients, status_of
 from dask_ctl.creation import interrupts
 from dask_ctl.exceptions import reason, text_of
@@ -47,6 +47,11 @@ def at_exit(cluster: Any, room: Backend) -> None:
     _owned[cluster] = room
     if room.launcher:
         _runners.append(cluster)
+
+
+def room_in_charge(cluster: Any) -> Backend:
+    """The room that made a cluster, which knows how; of one made elsewhere, that of its class."""
+    return _owned.get(cluster) or room_of(type(cluster))
 
 
 def _end_all() -> None:

@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from dask_ctl import _async, _platform
-from dask_ctl.backends import Backend, batch, batch_systems, room_of, room_of_made
+from dask_ctl.backends import Backend, batch, batch_systems, room_of
 from dask_ctl.creation import exits
 from dask_ctl.creation.arguments import plain_arguments
 from dask_ctl.creation.call import create
@@ -127,7 +127,8 @@ class Owner:
         self.lock = records.add(self.record)
         try:
             self.say(hosted=self.record.name)
-            room, cluster = self._create()
+            cluster, can_be_left = self._create()
+            room = exits.room_in_charge(cluster)
         except BaseException:
             self._forget()
             raise
@@ -136,12 +137,11 @@ class Owner:
                 if self.command:
                     environment = command.environment_for(cluster, room, os.environ, kept)
                     self.process = command.start(self.command, environment, **_platform.detached())
-                    if room.can_be_left:
+                    if can_be_left:
                         self.change(cluster_name=cluster.name)
-                elif room.can_be_left:
+                elif can_be_left:
                     self._leave(room, cluster)
                     return
-                room = room_of_made(room, cluster)
                 if note := room.owner_note(self.record.name):
                     self.say(noted=note)
                 service = Service(self, cluster, room)
@@ -187,7 +187,7 @@ class Owner:
 
     # -- from its beginning to its end -----------------------------------------------------------
 
-    def _create(self) -> tuple[Backend, Any]:
+    def _create(self) -> tuple[Any, bool]:
         resolved = ResolvedSpec.of(self.tree)
         expanded = resolved.expanded(os.environ).tree
         room = room_of(load(expanded))
@@ -206,11 +206,11 @@ class Owner:
         self.change(spec=resolved.as_dict())
         cluster = create(resolved, ledger=self)
         try:
-            self._refuse(room, cluster)
+            self._refuse(exits.room_in_charge(cluster), cluster)
         except InvalidSpecError:
             cluster.close()
             raise
-        return room, cluster
+        return cluster, room.can_be_left
 
     def _refuse(self, room: Backend, cluster: Any) -> None:
         if room.existed(cluster):

@@ -28,7 +28,7 @@ def create_for(resolved: ResolvedSpec, noted: Callable[[str], None] | None = Non
         expanded = resolved.expanded(os.environ).tree
         tree = shareable(resolved.tree, room_of(load(expanded)), expanded)
         cluster = create(ResolvedSpec.of(tree))
-        if noted is not None and (note := room_of(type(cluster)).owner_note(None)):
+        if noted is not None and (note := exits.room_in_charge(cluster).owner_note(None)):
             noted(note)
         return cluster
 
@@ -53,7 +53,7 @@ def run_with(cluster: Any, command: Sequence[str]) -> int:
     BackendError
         If the command cannot be started, or could not use the cluster.
     """
-    room = room_of(type(cluster))
+    room = exits.room_in_charge(cluster)
     try:
         with ExitStack() as kept:
             return _run(command, environment_for(cluster, room, os.environ, kept))
