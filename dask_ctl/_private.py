@@ -148,8 +148,10 @@ def cancel_start_of_kube_cluster(cluster: Any) -> None:
         loop.call_soon_threadsafe(cancel)
 
 
-def kubernetes_connection() -> Any:
-    """What to await for a connection to Kubernetes that nobody else has used.
+def kubernetes_connection(context: str | None) -> Any:
+    """What to await for a connection to Kubernetes that nobody else has used, in a context.
+
+    That is its `chosen` one; without, it is in the current one.
 
     ``kr8s.asyncio.api()`` gives one that there is already. It knows threads and loops by their ids,
     which are used again, so that it may be one of a loop that has been closed (kr8s 0.20).
@@ -163,6 +165,7 @@ def kubernetes_connection() -> Any:
         These then fail for want of an address, whatever they may do (kr8s 0.20).
         """
 
+        chosen = context
         _with_token: str | None = None
 
         async def _create_session(self) -> None:
@@ -172,4 +175,4 @@ def kubernetes_connection() -> Any:
                 await super()._create_session()
 
     names = ("url", "kubeconfig", "serviceaccount", "namespace", "context")
-    return Connection(**dict.fromkeys(names), bypass_factory=True)
+    return Connection(**dict.fromkeys(names) | {"context": context}, bypass_factory=True)

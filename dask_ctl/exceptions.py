@@ -178,7 +178,9 @@ def text_of(error: BaseException) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """The same with the class before it."""
+    """The same with the class before it, but for what is ours to say."""
+    if isinstance(error, DaskCtlError):
+        return text_of(error)
     name = type(error).__name__
     return f"{name}: {text_of(error)}" if str(error).strip() else name
 

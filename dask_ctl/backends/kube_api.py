@@ -12,11 +12,12 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import dask.config
 
 from dask_ctl import _private
+from dask_ctl.exceptions import BackendError
 
 T = TypeVar("T")
 
@@ -53,13 +54,45 @@ def is_configured() -> bool:
     return any(os.path.exists(os.path.expanduser(path)) for path in _CREDENTIALS)
 
 
-async def connected(timeout: float = TIMEOUT) -> Any:
+class Place(NamedTuple):
+    """Where a cluster is; by default, in the current context and the namespace of that.
+
+    Parameters
+    ----------
+    namespace, context : str, optional
+        A namespace, and a context of the kubeconfig: the current one may be another later.
+    """
+
+    namespace: str | None = None
+    context: str | None = None
+
+    @classmethod
+    def of(cls, kwargs: Mapping[str, Any]) -> Place:
+        """As keyword arguments say it, or dask's configuration."""
+        given = kwargs.get("namespace")
+        namespace = dask.config.get("kubernetes.namespace", None, override_with=given)
+        return cls(namespace, kwargs.get("context"))
+
+
+async def connected(place: Place, timeout: float = TIMEOUT) -> Any:
     """A connection, which whoever asks kr8s on the same loop is given for as long as it is held.
 
     Each of its answers may take so long, in seconds.
+
+    Raises
+    ------
+    BackendError
+        If there is no such context.
     """
-    api = await asyncio.wait_for(_private.kubernetes_connection(), timeout)
+    api = await asyncio.wait_for(_private.kubernetes_connection(None), timeout)
+    if place.context not in (None, api.auth.active_context):
+        try:
+            api = await asyncio.wait_for(_private.kubernetes_connection(place.context), timeout)
+        except ValueError as error:
+            raise BackendError(str(error), remedy="see: kubectl config get-contexts") from None
     api.timeout = timeout
+    if place.namespace is not None:
+        api.namespace = place.namespace
     return api
 
 
@@ -152,10 +185,10 @@ def reason_of(pod: Mapping[str, Any]) -> str | None:
     return None
 
 
-async def waits_for(name: str, namespace: str | None) -> str | None:
+async def waits_for(name: str, place: Place) -> str | None:
     """Why pods of a cluster do not run: how many for each reason."""
-    api = await connected()
-    pods = await pods_of(api, name, namespace or str(api.namespace))
+    api = await connected(place)
+    pods = await pods_of(api, name, api.namespace)
     reasons = Counter(filter(None, map(reason_of, pods)))
     return "; ".join(f"{n} of {len(pods)} pods: {why}" for why, n in reasons.items()) or None
 
@@ -196,19 +229,10 @@ async def _silence() -> None:
     while True:
         await asyncio.sleep(_LOOK)
         try:
-            api = api or await connected()
+            api = api or await connected(Place())
             async with asyncio.timeout(TIMEOUT):
                 async with api.call_api("GET", "", base="/version", raise_for_status=False):
                     heard = time.monotonic()
         except Exception:  # noqa: BLE001 -- of httpx, ssl, the kubeconfig or its credential plugin
             if time.monotonic() > heard + TIMEOUT:
                 return
-
-
-def asked_for(kwargs: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The name and the namespace, with what dask's configuration gives."""
-    keys = ("name", "namespace")
-    name, namespace = (
-        dask.config.get(f"kubernetes.{key}", override_with=kwargs.get(key)) for key in keys
-    )
-    return name, namespace

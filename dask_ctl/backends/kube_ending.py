@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+import dask.config
+
 from dask_ctl._async import in_daemon
 from dask_ctl.backends import kube_api
 from dask_ctl.exceptions import (
@@ -44,14 +46,14 @@ async def until_name_is_free(kwargs: Mapping[str, Any]) -> Any:
     BackendError
         If parts of it stay, or there is no answer: for that the class would wait for ever.
     """
-    name, namespace = kube_api.asked_for(kwargs)
+    name = dask.config.get("kubernetes.name", override_with=kwargs.get("name"))
     deadline = time.monotonic() + _GONE_TIMEOUT
     api = None
     try:
-        api = await kube_api.connected()
+        api = await kube_api.connected(kube_api.Place.of(kwargs))
         if not ("{" in name or kwargs.get("custom_cluster_spec")):
             remedy = "wait until they are, or choose another name"
-            await _gone(api, name, namespace or api.namespace, deadline, remedy)
+            await _gone(api, name, api.namespace, deadline, remedy)
     except BackendError:
         raise
     except TimeoutError:
@@ -63,7 +65,7 @@ async def until_name_is_free(kwargs: Mapping[str, Any]) -> Any:
     return api
 
 
-async def closed(cluster: Any, *, deleting: bool | None) -> None:
+async def closed(cluster: Any, context: str | None, *, deleting: bool | None) -> None:
     """Disconnect a cluster object; delete its cluster by another connection: its own may be lost.
 
     Raises
@@ -80,7 +82,8 @@ async def closed(cluster: Any, *, deleting: bool | None) -> None:
     name, namespace = cluster.name, cluster.namespace
     try:
         async with asyncio.timeout(_UNDO_TIMEOUT):
-            api = await kube_api.connected(_ANSWER_TIMEOUT)
+            place = kube_api.Place(namespace, context)
+            api = await kube_api.connected(place, _ANSWER_TIMEOUT)
             await _until_taken_up(api, name, namespace)
             await _deleted(api, name, namespace, math.inf, parts=False)
     except NoSuchClusterError:
@@ -104,7 +107,7 @@ def explain_close(name: str, error: Exception | None) -> None:
         )
 
 
-async def delete(name: str, namespace: str | None, deadline: float) -> None:
+async def delete(name: str, place: kube_api.Place, deadline: float) -> None:
     """Delete a cluster, and wait until nothing is left of it.
 
     Raises
@@ -114,7 +117,8 @@ async def delete(name: str, namespace: str | None, deadline: float) -> None:
     BackendError
         If something is left at the deadline.
     """
-    await _deleted(await kube_api.connected(), name, namespace, deadline, parts=True)
+    api = await kube_api.connected(place)
+    await _deleted(api, name, api.namespace, deadline, parts=True)
 
 
 def no_such_cluster(name: str, namespace: str) -> NoSuchClusterError:
@@ -125,10 +129,7 @@ def no_such_cluster(name: str, namespace: str) -> NoSuchClusterError:
     )
 
 
-async def _deleted(
-    api: Any, name: str, namespace: str | None, deadline: float, *, parts: bool
-) -> None:
-    namespace = namespace or str(api.namespace)
+async def _deleted(api: Any, name: str, namespace: str, deadline: float, *, parts: bool) -> None:
     if await kube_api.asked(api, "DaskCluster", namespace, name, "DELETE") is None:
         raise no_such_cluster(name, namespace)
     remedy = "see what keeps them: kubectl describe"

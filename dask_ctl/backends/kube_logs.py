@@ -17,7 +17,7 @@ _POLL: Final = 1.0  # seconds, for pods that come
 
 
 async def of_pods(
-    name: str, namespace: str | None, wanted: Wanted
+    name: str, place: kube_api.Place, wanted: Wanted
 ) -> AsyncIterator[tuple[str, str]]:
     """What is wanted of what each pod has logged, or why one has not begun.
 
@@ -26,8 +26,8 @@ async def of_pods(
     BackendError
         If the cluster has no pod.
     """
-    api = await kube_api.connected()
-    namespace = namespace or str(api.namespace)
+    api = await kube_api.connected(place)
+    namespace = api.namespace
     pods = await kube_api.pods_of(api, name, namespace)
     if not pods:
         raise BackendError(f"there is no pod of cluster {name!r}", remedy="see: kubectl get events")

@@ -28,9 +28,7 @@ from dask_ctl.backends import (
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.logs import Wanted
 from dask_ctl.backends.sighting import Sighting
-from dask_ctl.exceptions import (
-    Problem,
-)
+from dask_ctl.exceptions import BackendError, Problem
 
 
 class Kubernetes(Backend):
@@ -56,7 +54,13 @@ class Kubernetes(Backend):
 
     def problems(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """What Kubernetes would refuse, or the class not heed."""
-        return kube_manifest.problems(kwargs)
+        if "context" in kwargs:
+            yield Problem(
+                "is not taken: its class connects in the current context",
+                "kubectl config use-context NAME, or a kubeconfig of its own in KUBECONFIG",
+                key="kwargs.context",
+            )
+        yield from kube_manifest.problems(kwargs)
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """The DaskCluster that would be made, as its manifest."""
@@ -146,7 +150,8 @@ class Kubernetes(Backend):
         """
         making = in_daemon(self._called, args, kwargs)
         try:
-            return _async.run(kube_api.unless_silent(lambda: asyncio.wrap_future(making)))
+            waiting = partial(asyncio.wrap_future, making)
+            return _async.run(kube_api.unless_silent(waiting))
         finally:
             if not making.done():
                 _private.cancel_start_of_kube_cluster(self._made)
@@ -190,7 +195,7 @@ class Kubernetes(Backend):
     def close(self, cluster: Any) -> Any:
         """Disconnect, and delete it by a connection of its own: what it has may lead nowhere."""
         deleting, cluster.shutdown_on_close = cluster.shutdown_on_close, False
-        closing = kube_ending.closed(cluster, deleting=deleting)
+        closing = kube_ending.closed(cluster, self._context, deleting=deleting)
         return closing if cluster.asynchronous else _async.run(closing)
 
     def existed(self, cluster: Any) -> bool:
@@ -202,43 +207,74 @@ class Kubernetes(Backend):
         return starting and "Creating cluster" not in messages
 
     def remembered(self, cluster: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Where it is."""
-        return {"namespace": cluster.namespace}
+        """Where it is, whatever context is the current one then."""
+        return _located(cluster.namespace, self._context)
+
+    @property
+    def _context(self) -> str | None:
+        """The one in which the cluster was made."""
+        return None if self._connection is None else self._connection.auth.active_context
 
     def connect(self, name: str, arguments: Mapping[str, Any], *, asynchronous: bool) -> Any:
         """Quietly, as it draws a panel on standard output otherwise."""
-        given = {"quiet": True, **arguments}
-        if not asynchronous:
-            return super().connect(name, given, asynchronous=False)
-        from tornado.ioloop import IOLoop
+        from distributed.utils import LoopRunner
 
-        given["loop"] = IOLoop.current()  # otherwise it starts a second time, never awaited
-        return super().connect(name, given, asynchronous=True)
+        runner = LoopRunner(asynchronous=asynchronous)
+        runner.start()
+        try:
+            if not asynchronous:
+                place = kube_api.Place.of(arguments)
+                self._connection = runner.run_sync(kube_api.connected, place)
+            # In a running loop it would otherwise start a second time, never awaited.
+            given = {"quiet": True, "loop": runner.loop}
+            given |= self._in_current_context(name, arguments)
+            return super().connect(name, given, asynchronous=asynchronous)
+        finally:
+            runner.stop()  # it goes on for as long as the cluster is open
 
     async def confirm(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Ask Kubernetes, which knows; who connects then shares the connection."""
-        self._connection = api = await kube_api.connected()
-        namespace = arguments.get("namespace") or str(api.namespace)
+        self._connection = api = await kube_api.connected(kube_api.Place.of(arguments))
         if not await kube_api.listed(
-            api, "DaskCluster", namespace, fieldSelector=f"metadata.name={name}"
+            api, "DaskCluster", api.namespace, fieldSelector=f"metadata.name={name}"
         ):
-            raise kube_ending.no_such_cluster(name, namespace)
+            raise kube_ending.no_such_cluster(name, api.namespace)
 
     def delete(self, name: str, arguments: Mapping[str, Any], deadline: float) -> None:
         """Delete it, and wait until nothing is left of it."""
-        asyncio.run(kube_ending.delete(name, arguments.get("namespace"), deadline))
+        asyncio.run(kube_ending.delete(name, kube_api.Place.of(arguments), deadline))
 
     def waits_for(self, kwargs: Mapping[str, Any], timeout: float) -> str | None:
         """Pods that do not run, and why."""
-        name, namespace = kube_api.asked_for(kwargs)
-        asked = kube_api.waits_for(name, namespace)
+        name = dask.config.get("kubernetes.name", override_with=kwargs.get("name"))
+        asked = kube_api.waits_for(name, kube_api.Place.of(kwargs))
         return asyncio.run(asyncio.wait_for(asked, timeout))
 
     def logs(
         self, name: str, arguments: Mapping[str, Any], wanted: Wanted
     ) -> Iterator[tuple[str, str]]:
         """Of its pods, which needs no scheduler that answers."""
-        yield from _async.iterate(kube_logs.of_pods(name, arguments.get("namespace"), wanted))
+        place = kube_api.Place.of(arguments)
+        yield from _async.iterate(kube_logs.of_pods(name, place, wanted))
+
+    def snippet(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, str]:
+        """As the class takes it."""
+        place = kube_api.Place.of(arguments)
+        if place.context is not None:
+            self._connection = _async.run(kube_api.connected(place))
+        return super().snippet(name, self._in_current_context(name, arguments))
+
+    def _in_current_context(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments without a context, as the class takes none.
+
+        It also connects in threads of its own, of which none can be told (dask-kubernetes 2026.3).
+        """
+        if self._connection is not None and (context := self._connection.chosen) is not None:
+            raise BackendError(
+                f"{name!r} is in the context {context!r}, its class connects in the current one",
+                remedy=f"kubectl config use-context {context}",
+            )
+        return {key: value for key, value in arguments.items() if key != "context"}
 
     @classmethod
     def is_configured(cls) -> bool:
@@ -248,11 +284,12 @@ class Kubernetes(Backend):
     @classmethod
     async def sightings(cls) -> AsyncIterator[Sighting]:
         """The clusters of all namespaces, or of those that may be asked."""
-        api = await kube_api.connected()
+        api = await kube_api.connected(kube_api.Place())
         configured = dask.config.get("kubernetes.namespace", None)
         namespaces = dict.fromkeys(filter(None, (api.namespace, configured)))
         clusters = await kube_api.visible(api, "DaskCluster", namespaces)
         workers = await kube_api.running_workers(api, namespaces) if clusters else None
+        context = api.auth.active_context
         for cluster in clusters:
             about = cluster["metadata"]
             namespace, name = about["namespace"], about["name"]
@@ -262,8 +299,13 @@ class Kubernetes(Backend):
                 "created": about.get("creationTimestamp"),
             }
             yield Sighting(
-                name=name, place=namespace, arguments={"namespace": namespace}, known=known
+                name=name, place=namespace, arguments=_located(namespace, context), known=known
             )
+
+
+def _located(namespace: str, context: str | None) -> dict[str, Any]:
+    """The arguments that say where a cluster is; inside of Kubernetes there is no context."""
+    return {"namespace": namespace, **({"context": context} if context else {})}
 
 
 def _is_taken(error: BaseException) -> bool:

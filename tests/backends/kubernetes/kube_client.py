@@ -26,6 +26,11 @@ class Kubernetes:
         worker_group = new_class("DaskWorkerGroup", group)
         self._labelled = [worker_group, Deployment, ReplicaSet, Service, Pod]
 
+    def create(self) -> None:
+        """Make the cluster without its class: if an operator is there, it makes the parts."""
+        about = {"name": NAME, "namespace": NAMESPACE}
+        self.cluster_kind({"metadata": about, "spec": {}}, api=self._api).create()
+
     def clusters(self) -> list[Any]:
         return self._get(self.cluster_kind, field_selector=f"metadata.name={NAME}")
 
