@@ -19,8 +19,8 @@ from tests.backends.scripts import wait_until
 from tests.conftest import unavailable
 
 REAL = os.environ.get("DASK_CTL_TEST_KUBECONFIG")  # read here, since `isolated` removes DASK_*
-PACKAGES = ("aiohttp", "dask_kubernetes", "kopf", "kr8s")
-INSTALL = "pip install dask-kubernetes aiohttp"
+PACKAGES = ("aiohttp", "dask_kubernetes", "kopf", "kr8s", "trustme")
+INSTALL = "pip install dask-kubernetes aiohttp trustme"
 OPERATOR = ("run", "--all-namespaces", "-m", "dask_kubernetes.operator.controller")
 HERE = Path(__file__).parent
 

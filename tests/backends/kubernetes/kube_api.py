@@ -2,7 +2,8 @@
 
 A test fixture, with just as much of the API as dask-kubernetes and kopf use: discovery; create,
 read, list, patch, delete and watch of the kinds in `kube_store.RESOURCES`; pod logs and port
-forwarding. It speaks plain HTTP on loopback. Whoever has no token may do everything; what a token
+forwarding. It speaks plain HTTP on loopback, and TLS on the port that ``FOLDER/tls-port`` names, by
+``FOLDER/ca.crt``. Whoever has no token may do everything; what a token
 may do a test writes to ``FOLDER/roles.json``, as verbs by token, namespace (``*`` is any) and
 resource. While there is ``FOLDER/stalled``, it answers only those who call it ``localhost``; while
 there is ``FOLDER/unseen``, no DaskCluster is found by its name, until somebody tries to make one
@@ -15,10 +16,12 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import ssl
 import sys
 from contextlib import suppress
 from pathlib import Path
 
+import trustme
 from aiohttp import WSMsgType, web
 from kube_node import Node
 from kube_store import (
@@ -34,6 +37,7 @@ from kube_store import (
     within,
 )
 
+HOST = "127.0.0.1"
 NAMESPACES = ("default", "bar")
 VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}
 
@@ -280,6 +284,14 @@ def kubeconfig(port: int) -> Object:
     }
 
 
+def tls(authority: Path) -> ssl.SSLContext:
+    """What a server of this address needs; writes who vouches for it."""
+    ca, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert(HOST).configure_cert(context)
+    ca.cert_pem.write_to_path(authority)
+    return context
+
+
 async def main(folder: Path) -> None:
     store = Store()
     for name in NAMESPACES:
@@ -289,9 +301,10 @@ async def main(folder: Path) -> None:
     app.router.add_route("*", "/{path:.*}", Api(store, node, folder).handle)
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
+    for context in (None, tls(folder / "ca.crt")):
+        await web.TCPSite(runner, HOST, 0, ssl_context=context).start()
+    port, tls_port = (address[1] for address in runner.addresses)
+    (folder / "tls-port").write_text(str(tls_port))
     work = [asyncio.create_task(store.control()), asyncio.create_task(node.run())]
     unfinished = folder / "kubeconfig.part"
     unfinished.write_text(json.dumps(kubeconfig(port)))
