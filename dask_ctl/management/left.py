@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Final, Literal
 
+from dask_ctl import _async
 from dask_ctl._async import in_daemon, settled
 from dask_ctl.backends import Backend, Sighting, room_of
 from dask_ctl.backends.logs import Wanted
@@ -142,6 +143,8 @@ class Left(Live):
     def connect(self, *, asynchronous: bool) -> Any:
         """By its class."""
         with self._explained("reach"):
+            if not asynchronous and not self._by_name:  # `attach` has asked
+                _async.run(self.confirm())
             return self.room.connect(self.sighting.name, self._arguments, asynchronous=asynchronous)
 
     async def attach(self) -> Any:

@@ -64,6 +64,7 @@ class Live(ABC):
 
     def __init__(self, name: str, discovery: str, record: records.Record | None = None) -> None:
         self.name, self.discovery, self.record = name, discovery, record
+        self._gone: NoSuchClusterError | None = None
 
     async def look(self) -> ClusterInfo:
         """See what there is to say of it; what cannot be asked says so in its status."""
@@ -74,6 +75,7 @@ class Live(ABC):
         except TimeoutError:
             return self.unanswered()
         except NoSuchClusterError as error:  # it has a record, which nobody else may end
+            self._gone = error
             return self.info(status=f"unknown: {error.problem.summary}")
         except Exception as error:  # noqa: BLE001 -- whatever a class raises
             return self.info(status=f"unreachable: {reason(error)}")
@@ -89,6 +91,11 @@ class Live(ABC):
     async def waiting_for(self, timeout: float) -> str | None:
         """What workers that were asked for wait for; None if that is not known in time."""
         return None
+
+    def require(self) -> None:
+        """Raise `NoSuchClusterError` if it was found to be gone."""
+        if self._gone is not None:
+            raise self._gone
 
     def hopeless(self) -> str | None:
         """Why no more workers will come, if that is known."""

@@ -132,12 +132,16 @@ class Owned(Live):
             return HostedCluster(self.name, asynchronous=asynchronous)
         return self._orphan().connect(asynchronous=asynchronous)
 
+    def require(self) -> None:
+        """Its scheduler may go on without its owner."""
+        self.record = records.read(self.name)
+        if self.record.address is None or not listening.listens(self.record.address):
+            self._require_life()
+
     def _orphan(self) -> Seen:
         """Its scheduler, if that goes on without its owner."""
-        own = self.record.address
-        if own is None or not listening.listens(own):
-            self._require_life()
-        return Seen(str(own), self.discovery)
+        self.require()
+        return Seen(str(self.record.address), self.discovery)
 
     async def scale(self, n: int, deadline: float | None) -> None:
         """Have its owner do it."""

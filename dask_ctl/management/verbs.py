@@ -109,6 +109,8 @@ async def wait(
 
     Raises
     ------
+    NoSuchClusterError
+        If the cluster is gone.
     BackendError
         If they have not come by then.
     """
@@ -123,6 +125,8 @@ async def wait(
         last = info.workers
         if last is not None and (last == n if exactly else last >= n):
             return
+        if last is None:
+            await asyncio.to_thread(live.require)
         if why := live.hopeless():
             raise BackendError(
                 f"cluster {name!r} has {last or 0} workers, and no more will come: {why}",

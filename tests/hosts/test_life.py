@@ -62,7 +62,12 @@ def test_a_killed_host(shell: Scripts) -> None:
     assert shell.dask_cluster("show", "a").returncode == 5
     assert "creating dask.distributed.LocalCluster" in ok(shell.dask_cluster("logs", "a"))
     ended = "the host of cluster 'a' has ended without .*; it logged last: .*cluster delete a"
-    for verb in (["scale", "a", "2"], ["adapt", "a", "--maximum", "2"], ["snippet", "a"]):
+    for verb in (
+        ["scale", "a", "2"],
+        ["adapt", "a", "--maximum", "2"],
+        ["snippet", "a"],
+        ["wait", "a", "--workers", "1"],
+    ):
         refused(shell.dask_cluster(*verb), 6, ended)
     refused(shell.dask_cluster("run", "--name", "a", "--", "true"), 6, ended)
     refused(shell.dask_cluster("create", "--name", "a"), 4, "there is a cluster 'a' already; ")

@@ -83,7 +83,12 @@ def test_what_a_gateway_forgets_in_a_restart(restarted: Server, scripts: Scripts
     said = f"the gateway at {restarted.address} knows no cluster '{records.read('a').cluster_name}'"
     assert (row["name"], row["workers"]) == ("a", None)
     assert row["status"].startswith(f"unknown: {said}, which has ended or was forgotten")
-    refused(scripts.dask_cluster("scale", "a", "2"), 6, f"{said}, .*; if it may run on, ask who")
+    for verb in (
+        ["scale", "a", "2"],
+        ["wait", "a", "--workers", "1"],
+        ["run", "--name", "a", "--", "true"],
+    ):
+        refused(scripts.dask_cluster(*verb), 6, f"{said}, .*; if it may run on, ask who")
     assert records.names() == ["a"]
     run = scripts.dask_cluster("delete", "a")
     assert ok(run) == ""

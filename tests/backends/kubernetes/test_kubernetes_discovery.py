@@ -29,6 +29,7 @@ from dask_ctl import (
     get_snippet,
     list_clusters,
     scale_cluster,
+    wait_for_workers,
 )
 from dask_ctl.backends.kube_ending import until_name_is_free
 from dask_ctl.hosts import store as records
@@ -215,8 +216,13 @@ def test_a_record_of_what_somebody_else_deleted(
     )
     (info,) = list_clusters("recorded")
     assert info.status == f"unknown: there is no cluster '{NAME}' in namespace {NAMESPACE}"
-    with pytest.raises(NoSuchClusterError, match="there is no cluster"):
-        asyncio.run(get_cluster("mine", asynchronous=True))
+    for verb in (
+        lambda: get_cluster("mine"),
+        lambda: asyncio.run(get_cluster("mine", asynchronous=True)),
+        lambda: wait_for_workers("mine", 1),
+    ):
+        with pytest.raises(NoSuchClusterError, match="there is no cluster"):
+            verb()
     with pytest.warns(DaskCtlWarning, match="there is no cluster"):
         delete_cluster("mine")
     assert records.names() == []
