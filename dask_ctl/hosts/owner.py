@@ -238,6 +238,7 @@ class Owner:
         cluster.shutdown_on_close = False
         cluster.close()
         self.lock.remove()
+        records.drop_kept(self.record)
         self.say(running=self.record.name)
 
     def _end(self, room: Backend, cluster: Any) -> None:

@@ -20,6 +20,7 @@ from dask_ctl.backends import Backend
 from dask_ctl.creation.arguments import option_misfits
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, reason
 from dask_ctl.hosts import log
+from dask_ctl.hosts import store as records
 from dask_ctl.hosts.client import LOOPBACK, MAX_LINE
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Service:
         assert host is not None  # noqa: S101 -- it is this process
         port = server.sockets[0].getsockname()[1]
         self.owner.change(status="running", address=self.address, host=replace(host, port=port))
+        records.drop_kept(self.owner.record)
         self.owner.say(running=self.owner.record.name)
         os.close(self.owner.channel)
         looking = [asyncio.create_task(self._until_gone())]

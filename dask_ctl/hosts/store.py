@@ -33,6 +33,7 @@ __all__ = [
     "Record",
     "add",
     "check_name",
+    "drop_kept",
     "ended",
     "everything",
     "exists",
@@ -199,6 +200,13 @@ def keep(record: Record) -> None:
     """Keep a copy of the record and the log of a cluster that has ended by itself."""
     for path in (record.log, path_of(record.name)):
         log.keep(path)
+
+
+def drop_kept(record: Record) -> None:
+    """Drop what is kept of an earlier cluster of a name: it would be taken for this one's."""
+    for path in (record.log, path_of(record.name)):
+        with suppress(OSError):
+            log.kept_of(path).unlink()
 
 
 def ended(name: str) -> Record | None:

@@ -127,6 +127,16 @@ def test_what_cannot_be_run(shell: Scripts, command: str, error: str) -> None:
     wait_until(lambda: not shell.processes(), "every process has ended")
 
 
+def test_a_name_that_is_used_again(shell: Scripts) -> None:
+    """What is kept of an earlier cluster is not said of a later one."""
+    ok(shell.dask_cluster("run", "--detach", "--name", "a", "--", "sh", "-c", "exit 3"))
+    assert shell.dask_cluster("wait", "a").returncode == 3
+    ok(shell.dask_cluster("create", "--name", "a"))
+    ok(shell.dask_cluster("delete", "a"))
+    for verb in ("wait", "logs"):
+        refused(shell.dask_cluster(verb, "a"), 6, "there is no cluster 'a'")
+
+
 def test_secrets_are_not_recorded(shell: Scripts) -> None:
     """What looks like a secret on the command line is masked in its record."""
     (shell.cwd / "work.py").write_text("import time\ntime.sleep(3600)\n")

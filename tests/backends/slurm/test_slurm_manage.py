@@ -97,6 +97,22 @@ def test_from_creation_to_deletion(slurm: Slurm) -> None:
     assert (slurm.queue(), records.names()) == ([], [])
 
 
+def test_detached(slurm: Slurm) -> None:
+    """A command that is left to run has its jobs until it ends, or is deleted."""
+    (slurm.cwd / "unmodified.py").write_text(UNMODIFIED)
+    detached = "run", "--detach", "--name", "a", "--"
+    ok(dask_cluster(slurm, *detached, sys.executable, "unmodified.py"))
+    assert dask_cluster(slurm, "wait", "a").returncode == 0
+    assert f"{ANSWER}True\n" in ok(dask_cluster(slurm, "logs", "a"))
+    assert (slurm.queue(), records.names()) == ([], [])
+    ok(dask_cluster(slurm, *detached, "sleep", "600"))
+    (row,) = listed(slurm)[0]
+    assert (row["status"], row["command"]) == ("running", "sleep 600")
+    ok(dask_cluster(slurm, "delete", "a"))
+    assert (slurm.queue(), records.names()) == ([], [])
+    refused(dask_cluster(slurm, "wait", "a"), 6, "cluster 'a'")
+
+
 def test_jobs_that_wait(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
     """`create` returns with its jobs queued; after `kill -9` they are named, and then cancelled."""
     monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__CORES", "8")  # all of a node
