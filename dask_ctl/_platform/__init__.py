@@ -6,7 +6,13 @@ what is done without them can be tried on a system that has them.
 
 from dask_ctl._platform.files import Lock, LockState, lock_state, remove, replace
 from dask_ctl._platform.launchers import how_to_start
-from dask_ctl._platform.processes import detached, end_tree, is_python, owned_by_user
+from dask_ctl._platform.processes import (
+    detached,
+    end_tree,
+    is_python,
+    owned_by_user,
+    since_boot,
+)
 from dask_ctl._platform.signals import (
     ending_signals,
     forwarded_signals,
@@ -33,5 +39,6 @@ __all__ = [
     "remove",
     "replace",
     "sent_to_all",
+    "since_boot",
     "user_id",
 ]

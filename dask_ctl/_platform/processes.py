@@ -64,6 +64,29 @@ def detached() -> dict[str, Any]:
     return keywords
 
 
+def since_boot(pid: int) -> float | None:
+    """When a process was started, which no other of its id shares; None if there is none.
+
+    Parameters
+    ----------
+    pid : int
+        Its process id.
+
+    Returns
+    -------
+    seconds : float or None
+        Since this machine was started: the time of day may be set meanwhile.
+    """
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        ended = process.status() == psutil.STATUS_ZOMBIE
+        return None if ended else process.create_time() - psutil.boot_time()
+    except psutil.Error:
+        return None
+
+
 def end_tree(pid: int, patience: float) -> None:
     """Ask a process and its children to end, and end by force what is left of them.
 

@@ -15,6 +15,7 @@ from dask_ctl import _platform
 from dask_ctl.backends import Backend
 from dask_ctl.exceptions import BackendError
 
+TIMEOUT: Final = 20.0  # seconds; for one that is asked to end
 _PREFIX: Final = "DASK_CTL__CLUSTER_"
 # A file, since a path replaces all that is configured, where a mapping is laid over it.
 _ATTACHED: Final = Path(__file__).with_name("attached.yaml")

@@ -48,7 +48,6 @@ from dask_ctl.spec.secrets import masked
 logger = logging.getLogger("dask_ctl")
 
 CLOSE_TIMEOUT: Final = 60.0  # seconds
-_COMMAND_TIMEOUT: Final = 20.0  # the same for a command that is asked to end
 
 
 def main() -> None:
@@ -137,6 +136,8 @@ class Owner:
                 if self.command:
                     environment = command.environment_for(cluster, room, os.environ, kept)
                     self.process = command.start(self.command, environment, **_platform.detached())
+                    pid = self.process.pid
+                    self.note(process={"pid": pid, "started": _platform.since_boot(pid) or 0.0})
                     if can_be_left:
                         self.change(cluster_name=cluster.name)
                 elif can_be_left:
@@ -266,7 +267,7 @@ class Owner:
             logger.info("the command has ended with exit code %d", self.record.exit_code)
             return
         logger.info("ending the command")
-        _platform.end_tree(self.process.pid, min(_COMMAND_TIMEOUT, self.stop_within / 2))
+        _platform.end_tree(self.process.pid, min(command.TIMEOUT, self.stop_within / 2))
 
     def _end_by_force(self, deadline: float) -> None:
         import psutil

@@ -23,6 +23,7 @@ VERSION: Final = 2
 OWNER: Final = "dask_ctl.hosts.owner"  # the module that a host runs, with the name of its cluster
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
+_SAME: Final = 2.0  # seconds; a system tells when it was started to one
 Life = Literal["alive", "dead", "unknown"]
 
 
@@ -100,6 +101,8 @@ class Record:
         The command for whose time it is there, as a shell reads it, secrets masked.
     exit_code : int, optional
         That of the command, once it has ended by itself.
+    process : mapping, optional
+        The process of the command: its id, and when it was started.
     """
 
     name: str
@@ -117,6 +120,7 @@ class Record:
     refused: str | None = None
     command: str | None = None
     exit_code: int | None = None
+    process: Mapping[str, Any] | None = None
 
     @property
     def log(self) -> Path:
@@ -127,6 +131,16 @@ class Record:
     def lock(self) -> Path:
         """What its host holds for as long as it lives."""
         return lock_of(self.name)
+
+    @property
+    def running(self) -> int | None:
+        """The id of the process of its command, if that runs here."""
+        if self.process is None or self.host is None or self.host.elsewhere:
+            return None
+        pid: int = self.process["pid"]
+        started = _platform.since_boot(pid)
+        same = started is not None and abs(started - self.process.get("started", 0.0)) < _SAME
+        return pid if same else None
 
     @property
     def life(self) -> Life:
@@ -207,7 +221,8 @@ def understood(name: str, found: dict[str, Any], path: Path) -> Record:
     host = None if found["host"] is None else _typed(Host, found["host"])
     record: Record = _typed(Record, {**found, "host": host, "jobs": tuple(found["jobs"])})
     strings = all(isinstance(job, str) for job in record.jobs)
-    if record.name != name or not strings or (host is not None and host.pid <= 0):
+    pids = [each["pid"] for each in (found["host"], record.process) if each is not None]
+    if record.name != name or not strings or any(type(pid) is not int or pid <= 0 for pid in pids):
         raise ValueError(record)
     return record
 
@@ -227,7 +242,7 @@ _KINDS: Final[Mapping[str, type | tuple[type, ...]]] = {
 def _typed(cls: Any, found: dict[str, Any]) -> Any:
     """An object of a class all of whose fields have the types that it declares."""
     for each in fields(cls):
-        value = found[each.name]
+        value = found.get(each.name, each.default)
         if not isinstance(value, _KINDS[str(each.type)]) or type(value) is bool:
             raise TypeError(each.name)
     return cls(**found)

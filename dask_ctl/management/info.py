@@ -27,8 +27,8 @@ class ClusterInfo:
         The method that found it.
     status : str
         ``running``, ``starting`` or ``closing``; ``dead`` where its owner has ended without closing
-        it, and ``orphaned`` if its scheduler goes on all the same; ``unreachable`` or ``unknown``,
-        and why.
+        it, and ``orphaned`` if its scheduler or its command goes on all the same;
+        ``unreachable`` or ``unknown``, and why.
     address : str or None
         Where its scheduler listens.
     type : str or None

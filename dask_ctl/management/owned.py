@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from dask_ctl import _platform
 from dask_ctl.backends import address, batch, batch_systems, listening
 from dask_ctl.backends.logs import Wanted
 from dask_ctl.exceptions import BackendError, NoSuchClusterError
-from dask_ctl.hosts import client, log
+from dask_ctl.hosts import client, command, log
 from dask_ctl.hosts import store as records
 from dask_ctl.hosts.record import OWNER
 from dask_ctl.management.info import of_scheduler
@@ -62,14 +63,23 @@ class Owned(Live):
         if life != "dead" and record.status != "running":
             return {"status": record.status}
         if record.address is not None and not address.is_enough(record.address):
-            known = {"alive": "running", "dead": "dead"}
-            return {"status": known.get(life, "unknown: its host cannot be reached from here")}
+            if life == "dead":
+                return self._remains()
+            unknown = "unknown: its host cannot be reached from here"
+            return {"status": "running" if life == "alive" else unknown}
         # One that is gone refuses at once, which distributed tries again and again.
         if record.address is None or not await asyncio.to_thread(listening.listens, record.address):
-            return {"status": "dead" if life == "dead" else await self._silence()}
+            return self._remains() if life == "dead" else {"status": await self._silence()}
         identity = await self._identity(timeout)
-        status = "orphaned" if life == "dead" else "running"
-        return {"status": status, **of_scheduler(identity)}
+        known = (
+            {**self._remains(), "status": "orphaned"} if life == "dead" else {"status": "running"}
+        )
+        return {**known, **of_scheduler(identity)}
+
+    def _remains(self) -> dict[str, Any]:
+        """What its owner, which is gone, has left besides a scheduler: its command."""
+        left = self.record.command if self.record.running else None
+        return {"status": "orphaned" if left else "dead", "command": left}
 
     async def _answers(self) -> bool:
         """Whether anything listens where its owner does, on this machine."""
@@ -215,6 +225,9 @@ class Owned(Live):
                 f"{self.host.machine}",
                 remedy=remedy,
             )
+        if (pid := record.running) is not None:
+            within = max(1.0, deadline - time.monotonic()) / 2
+            await asyncio.to_thread(_platform.end_tree, pid, min(command.TIMEOUT, within))
         if record.address is not None and (await self.look()).status == "orphaned":
             from distributed import rpc
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -156,13 +157,33 @@ def test_a_cluster_without_one(shell: Scripts) -> None:
 
 
 def test_a_host_that_was_killed(shell: Scripts, work: tuple[str, ...]) -> None:
-    """How the command has ended is not known, and so not said."""
+    """How the command has ended is not known, and so not said; it is listed, and ended."""
     ok(shell.dask_cluster("run", "--detach", "--name", "a", "--", *work))
     working(shell)
     psutil.Process(host_of("a").pid).kill()
     refused(
         shell.dask_cluster("wait", "a"), 5, "the host of cluster 'a' has ended before its command"
     )
-    (shell.cwd / "go-on.yaml").touch()
+    (row,) = listed(shell)
+    assert (row["status"], row["command"]) == ("orphaned", " ".join(work))
     ok(shell.dask_cluster("delete", "a"))
     wait_until(lambda: not shell.processes(), "every process has ended")
+
+
+def test_a_command_that_ended_after_its_host(shell: Scripts, work: tuple[str, ...]) -> None:
+    """It is not said to run, and a process that has since got its id is not ended."""
+    ok(shell.dask_cluster("run", "--detach", "--name", "a", "--", *work))
+    working(shell)
+    psutil.Process(host_of("a").pid).kill()
+    process = records.read("a").process
+    assert process is not None
+    (shell.cwd / "go-on.yaml").touch()
+    wait_until(lambda: records.read("a").running is None, "the command has ended")
+    (row,) = listed(shell)
+    assert (row["status"], row["command"]) == ("dead", None)
+    other = shell.start(sys.executable, "-c", "import time; time.sleep(3600)")
+    reused = replace(records.read("a"), process={**process, "pid": other.pid, "started": 1.0})
+    records.update(reused)
+    ok(shell.dask_cluster("delete", "a"))
+    assert other.poll() is None
+    other.kill()
