@@ -44,7 +44,7 @@ def test_from_creation_to_deletion(
     assert ok(dask_cluster("create", "--wait", "2")) == "foo\n"
     record = records.read("foo")
     assert (record.host, record.cluster_name) == (None, "foo")
-    assert record.arguments == {"namespace": "bar"}
+    assert record.arguments["namespace"] == "bar"
     (row,) = json.loads(ok(dask_cluster("list", "recorded", "--output", "json")))
     assert (row["name"], row["status"], row["workers"]) == ("foo", "running", 2)
     shown = json.loads(ok(dask_cluster("show", "foo", "--output", "json")))
