@@ -30,10 +30,8 @@ _KINDS: Final = {
     "Service": ("v1", "services"),
     "Pod": ("v1", "pods"),
 }
-_CREDENTIALS: Final = (
-    "~/.kube/config",
-    "/var/run/secrets/kubernetes.io/serviceaccount/token",
-)
+_SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
+_CREDENTIALS: Final = ("~/.kube/config", f"{_SERVICE_ACCOUNT}/token")
 _WORKERS: Final = {
     "labelSelector": "dask.org/component=worker",
     "fieldSelector": "status.phase=Running",
@@ -93,6 +91,9 @@ async def connected(place: Place, timeout: float = TIMEOUT) -> Any:
     api.timeout = timeout
     if place.namespace is not None:
         api.namespace = place.namespace
+    elif not api.auth.active_context:  # in a pod, where kr8s (0.20) takes "default" for its own
+        with suppress(OSError), open(f"{_SERVICE_ACCOUNT}/namespace") as file:  # noqa: ASYNC230
+            api.namespace = file.read().strip()
     return api
 
 

@@ -33,7 +33,10 @@ def inside(
     require_programs: Callable[..., object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., CompletedProcess[str]]:
-    """Run a command as in a pod whose service account has the rights that the page names."""
+    """Run a command as in a pod whose service account has the rights that the page names.
+
+    Nothing but the service account says in which namespace.
+    """
     require_programs("unshare", install="apt install util-linux")
     if subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
         pytest.skip("this machine allows no mounts: run as root")
@@ -48,11 +51,12 @@ def inside(
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", (server / "tls-port").read_text())
     monkeypatch.delenv("KUBECONFIG")
-    monkeypatch.setenv("DASK_KUBERNETES__NAMESPACE", NAMESPACE)
     monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__QUIET", "true")
     monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__N_WORKERS", "1")
     monkeypatch.setenv("DASK_CTL__DISCOVERY__TIMEOUT", "20s")
     scripts.use_example("kubernetes")
+    spec = scripts.cwd / "dask-cluster.yaml"
+    spec.write_text(spec.read_text().replace(f"  namespace: {NAMESPACE}\n", ""))
     return lambda *command: scripts.run("unshare", "--mount", "sh", "-ec", IN_A_POD, "sh", *command)
 
 
