@@ -55,10 +55,11 @@ _CLOSING = re.compile(
     r"|Future exception was never retrieved\nfuture: .*TimeoutError\('Timeout'\).*\n"
     rf"(?:{_TRACEBACKS}|TimeoutError: Timeout\n)"
 )
-# What it says of a machine on which something else runs, or that has no default route.
+# What it says of a machine on which something else runs, that is busy, or has no default route.
 _MACHINE = re.compile(
     r".*: UserWarning: Port 8787 is already in use\.\n.*\n.*\n  warnings\.warn\(\n"
     r"|.*: RuntimeWarning: Couldn't detect a suitable IP address .*\n  warnings\.warn\(\n"
+    r"|.*: UserWarning: timed out waiting on channel\n  .*gilknocker.*\n"
 )
 
 
