@@ -174,5 +174,5 @@ def kubernetes_connection(context: str | None) -> Any:
                 self._with_token = token
                 await super()._create_session()
 
-    names = ("url", "kubeconfig", "serviceaccount", "namespace", "context")
-    return Connection(**dict.fromkeys(names) | {"context": context}, bypass_factory=True)
+    names = ("url", "kubeconfig", "serviceaccount", "namespace")
+    return Connection(**dict.fromkeys(names), context=context, bypass_factory=True)

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 import dask.config
@@ -91,10 +92,16 @@ async def connected(place: Place, timeout: float = TIMEOUT) -> Any:
     api.timeout = timeout
     if place.namespace is not None:
         api.namespace = place.namespace
-    elif not api.auth.active_context:  # in a pod, where kr8s (0.20) takes "default" for its own
-        with suppress(OSError), open(f"{_SERVICE_ACCOUNT}/namespace") as file:  # noqa: ASYNC230
-            api.namespace = file.read().strip()
+    elif not api.auth.active_context and (own := _namespace_of_pod()):
+        api.namespace = own  # where kr8s (0.20) takes "default" for it
     return api
+
+
+def _namespace_of_pod() -> str | None:
+    """The namespace of the pod in which this runs, if it does."""
+    with suppress(OSError):
+        return Path(_SERVICE_ACCOUNT, "namespace").read_text(encoding="utf-8").strip()
+    return None
 
 
 async def asked(
@@ -184,6 +191,12 @@ def reason_of(pod: Mapping[str, Any]) -> str | None:
         told = [text for text in (said.get("reason"), said.get("message")) if text]
         return ": ".join(told) or None
     return None
+
+
+def name_of(kwargs: Mapping[str, Any]) -> str:
+    """The name of a cluster, as keyword arguments say it, or dask's configuration."""
+    name: str = dask.config.get("kubernetes.name", override_with=kwargs.get("name"))
+    return name
 
 
 async def waits_for(name: str, place: Place) -> str | None:

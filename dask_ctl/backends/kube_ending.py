@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-import dask.config
-
 from dask_ctl._async import in_daemon
 from dask_ctl.backends import kube_api
 from dask_ctl.exceptions import (
@@ -46,7 +44,7 @@ async def until_name_is_free(kwargs: Mapping[str, Any]) -> Any:
     BackendError
         If parts of it stay, or there is no answer: for that the class would wait for ever.
     """
-    name = dask.config.get("kubernetes.name", override_with=kwargs.get("name"))
+    name = kube_api.name_of(kwargs)
     deadline = time.monotonic() + _GONE_TIMEOUT
     api = None
     try:

@@ -82,11 +82,10 @@ async def _followed(
     try:
         while pods := await kube_api.pods_of(api, name, namespace):
             for called in (pod["metadata"]["name"] for pod in pods if _not_begun(pod) is None):
-                if called not in streams:
-                    streams[called] = asyncio.create_task(listen(called, part))
-                elif streams[called].done():
-                    again = {"sinceTime": heard_until[called]}
-                    streams[called] = asyncio.create_task(listen(called, again))
+                if called not in streams or streams[called].done():
+                    heard = heard_until.get(called)
+                    of_it = {"sinceTime": heard} if heard else part
+                    streams[called] = asyncio.create_task(listen(called, of_it))
             part = {}  # of what comes later all is wanted
             await asyncio.sleep(_POLL)
             while news:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent import futures
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -98,9 +98,8 @@ class Kubernetes(Backend):
             return {**kwargs, "env": {**variables, **given}}
         return {**kwargs, "env": [*({"name": n, "value": v} for n, v in variables.items()), *given]}
 
-    def calling(
-        self, kwargs: Mapping[str, Any], *, asynchronous: bool
-    ) -> AbstractContextManager[dict[str, Any]]:
+    @contextmanager
+    def calling(self, kwargs: Mapping[str, Any], *, asynchronous: bool) -> Iterator[dict[str, Any]]:
         """Give it a loop, on which its name is free.
 
         Without `asynchronous` that is a new one, on which Kubernetes has been asked already, so
@@ -108,19 +107,24 @@ class Kubernetes(Backend):
         it is the running one, without which the class starts itself a second time and never
         awaits that (dask-kubernetes 2026.3).
         """
-        return self._loop(kwargs, asynchronous=asynchronous)
+        connecting = partial(kube_ending.until_name_is_free, kwargs)
+        with self._loop(connecting, asynchronous=asynchronous) as loop:
+            takes = signature.takes(self.target, "loop") and "loop" not in kwargs
+            yield {"loop": loop} if takes else {}
 
     @contextmanager
-    def _loop(self, kwargs: Mapping[str, Any], *, asynchronous: bool) -> Iterator[dict[str, Any]]:
+    def _loop(
+        self, connecting: Callable[[], Awaitable[Any]], *, asynchronous: bool
+    ) -> Iterator[Any]:
+        """A loop for a cluster object, with a connection on it if it is a new one."""
         from distributed.utils import LoopRunner
 
         runner = LoopRunner(asynchronous=asynchronous)
         runner.start()
         try:
             if not asynchronous:
-                self._connection = runner.run_sync(kube_ending.until_name_is_free, kwargs)
-            takes = signature.takes(self.target, "loop") and "loop" not in kwargs
-            yield {"loop": runner.loop} if takes else {}
+                self._connection = runner.run_sync(connecting)
+            yield runner.loop
         finally:
             runner.stop()  # it goes on for as long as the cluster is open
 
@@ -217,20 +221,12 @@ class Kubernetes(Backend):
 
     def connect(self, name: str, arguments: Mapping[str, Any], *, asynchronous: bool) -> Any:
         """Quietly, as it draws a panel on standard output otherwise."""
-        from distributed.utils import LoopRunner
-
-        runner = LoopRunner(asynchronous=asynchronous)
-        runner.start()
-        try:
-            if not asynchronous:
-                place = kube_api.Place.of(arguments)
-                self._connection = runner.run_sync(kube_api.connected, place)
+        connecting = partial(kube_api.connected, kube_api.Place.of(arguments))
+        with self._loop(connecting, asynchronous=asynchronous) as loop:
             # In a running loop it would otherwise start a second time, never awaited.
-            given = {"quiet": True, "loop": runner.loop}
-            given |= self._in_current_context(name, arguments)
+            own = {"quiet": True, "loop": loop}
+            given = own | self._in_current_context(name, arguments)
             return super().connect(name, given, asynchronous=asynchronous)
-        finally:
-            runner.stop()  # it goes on for as long as the cluster is open
 
     async def confirm(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Ask Kubernetes, which knows; who connects then shares the connection."""
@@ -246,8 +242,7 @@ class Kubernetes(Backend):
 
     def waits_for(self, kwargs: Mapping[str, Any], timeout: float) -> str | None:
         """Pods that do not run, and why."""
-        name = dask.config.get("kubernetes.name", override_with=kwargs.get("name"))
-        asked = kube_api.waits_for(name, kube_api.Place.of(kwargs))
+        asked = kube_api.waits_for(kube_api.name_of(kwargs), kube_api.Place.of(kwargs))
         return asyncio.run(asyncio.wait_for(asked, timeout))
 
     def logs(
