@@ -71,10 +71,9 @@ class Owned(Live):
         if record.address is None or not await asyncio.to_thread(listening.listens, record.address):
             return self._remains() if life == "dead" else {"status": await self._silence()}
         identity = await self._identity(timeout)
-        known = (
-            {**self._remains(), "status": "orphaned"} if life == "dead" else {"status": "running"}
-        )
-        return {**known, **of_scheduler(identity)}
+        if life == "dead":
+            return {**self._remains(), "status": "orphaned", **of_scheduler(identity)}
+        return {"status": "running", **of_scheduler(identity)}
 
     def _remains(self) -> dict[str, Any]:
         """What its owner, which is gone, has left besides a scheduler: its command."""
