@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import ROOT
+
 NAME, NAMESPACE = "foo", "bar"  # as in the example
+PAGE = ROOT / "docs" / "backends" / "kubernetes.md"
+SCRIPTS, LIST, SHOW, DELETE, LOGS = range(1, 6)  # columns of its table
 
 
 class Kubernetes:
@@ -56,6 +61,22 @@ class Kubernetes:
 
     def _get(self, kind: Any, **selection: str) -> list[Any]:
         return list(self._api.get(kind, namespace=NAMESPACE, **selection))
+
+
+def rights(*columns: int) -> dict[str, Any]:
+    """What its table says, as a role in one namespace."""
+    rows = [
+        [cell.strip() for cell in line.strip().strip("|").split("|")]
+        for line in PAGE.read_text().partition("## Rights")[2].splitlines()
+        if line.startswith("| `")
+    ]
+    assert len(rows) >= 5
+    return {
+        NAMESPACE: {
+            row[0].strip("`"): {verb for c in columns for verb in re.findall(r"\w+", row[c])}
+            for row in rows
+        }
+    }
 
 
 def as_user(kubeconfig: Path, role: dict[str, Any] | None) -> Path:

@@ -10,8 +10,18 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from kube_client import NAME, NAMESPACE, Kubernetes, as_user
-from test_kubernetes_rights import DELETE, LIST, LOGS, SCRIPTS, SHOW, rights
+from kube_client import (
+    DELETE,
+    LIST,
+    LOGS,
+    NAME,
+    NAMESPACE,
+    SCRIPTS,
+    SHOW,
+    Kubernetes,
+    as_user,
+    rights,
+)
 
 from dask_ctl.hosts import store as records
 from tests.backends.scripts import ANSWER, DASK_CLUSTER, SCRIPT, USE, Scripts, ok

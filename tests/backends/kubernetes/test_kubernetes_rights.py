@@ -8,29 +8,20 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from kube_client import NAME, NAMESPACE, Kubernetes, as_user
+from kube_client import (
+    DELETE,
+    LIST,
+    LOGS,
+    NAME,
+    NAMESPACE,
+    SCRIPTS,
+    SHOW,
+    Kubernetes,
+    as_user,
+    rights,
+)
 
 from tests.backends.scripts import ANSWER, SCRIPT, Scripts, ok, refused
-from tests.conftest import ROOT
-
-PAGE = ROOT / "docs" / "backends" / "kubernetes.md"
-SCRIPTS, LIST, SHOW, DELETE, LOGS = range(1, 6)  # columns of its table
-
-
-def rights(*columns: int) -> dict[str, Any]:
-    """What its table says, as a role in one namespace."""
-    rows = [
-        [cell.strip() for cell in line.strip().strip("|").split("|")]
-        for line in PAGE.read_text().partition("## Rights")[2].splitlines()
-        if line.startswith("| `")
-    ]
-    assert len(rows) >= 5
-    return {
-        NAMESPACE: {
-            row[0].strip("`"): {verb for c in columns for verb in re.findall(r"\w+", row[c])}
-            for row in rows
-        }
-    }
 
 
 @pytest.fixture
