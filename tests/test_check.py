@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from distributed import LocalCluster, SubprocessCluster
 
-from dask_ctl import check_spec, create_cluster
+from dask_ctl import adapt_cluster, check_spec, create_cluster, scale_cluster
 from dask_ctl.backends import room_of
 from dask_ctl.creation.arguments import misfits
-from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlWarning
+from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlWarning, InvalidSpecError
 from dask_ctl.lifecycle import spec_template, spec_templates
 from tests.conftest import unavailable
 
@@ -145,3 +145,46 @@ def test_of_many_arguments_the_nearest_are_named() -> None:
     (problem,) = check_spec(spec)
     assert problem.remedy is not None
     assert re.fullmatch(r"known: (\w+, ){14}\w+ and \d\d more", problem.remedy)
+
+
+@pytest.mark.parametrize(
+    ("part", "error"),
+    [
+        ({"adapt": {"minimum": 5, "maximum": 2}}, "adapt.minimum: is more than 'maximum'; "),
+        ({"adapt": {"minimum": -1}}, "adapt.minimum: must not be negative; "),
+        ({"adapt": {"maximum": -1}}, "adapt.maximum: must not be negative; "),
+        ({"adapt": {"minimum": 1, "wait_count": -3}}, "adapt.wait_count: must not be negative; "),
+        ({"scale": {"n": -1}}, "scale.n: must not be negative; "),
+    ],
+)
+def test_sizes_that_cannot_be(part: dict[str, Any], error: str) -> None:
+    (problem,) = check_spec({"module": "dask.distributed", "class": "LocalCluster", **part})
+    assert str(problem).partition(": ")[2].startswith(error)
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"minimum_jobs": 5, "maximum_jobs": 1}, "adapt.minimum_jobs"),
+        ({"minimum_memory": "5GB", "maximum_memory": "1 GB"}, "adapt.minimum_memory"),
+        ({"minimum_cores": -1}, "adapt.minimum_cores"),
+    ],
+)
+def test_sizes_of_jobs_that_cannot_be(options: dict[str, Any], key: str) -> None:
+    jobs = {"module": "dask_jobqueue", "class": "SLURMCluster"}
+    kwargs = {"cores": 1, "memory": "1GB"}
+    assert [each.key for each in check_spec({**jobs, "kwargs": kwargs, "adapt": options})] == [key]
+
+
+def test_a_running_cluster_is_not_asked_for_what_cannot_be() -> None:
+    """Whatever its name: no cluster need be looked for."""
+    with pytest.raises(InvalidSpecError, match="minimum: is more than 'maximum'"):
+        adapt_cluster("any", 5, 2)
+    with pytest.raises(InvalidSpecError, match="n_workers: must not be negative"):
+        scale_cluster("any", -1)
+
+
+def test_good_bounds_are_no_alarm() -> None:
+    for adapt in ({"minimum": 2, "maximum": 2}, {"minimum": 0}, {"maximum": 0, "interval": "2s"}):
+        spec = {"module": "dask.distributed", "class": "LocalCluster", "adapt": adapt}
+        assert check_spec(spec) == []

@@ -61,8 +61,9 @@ class Backend:
         Whether ``security=True`` gives a cluster TLS with credentials of its own.
     options_of_servers : bool
         Whether ``scheduler_options`` and their like are arguments of distributed's own servers.
-    counted : tuple of str
-        The arguments that are calculated with, so that the text of a number will not do.
+    counted : mapping of str to int
+        The arguments that are calculated with, so that the text of a number will not do: the least
+        that each may be.
     accepted : mapping of str to tuple of type
         What arguments take besides the kinds of values that their classes name.
     variables_remedy : str
@@ -92,7 +93,7 @@ class Backend:
     inherits_config: ClassVar[bool] = False
     makes_credentials: ClassVar[bool] = False
     options_of_servers: ClassVar[bool] = False
-    counted: ClassVar[tuple[str, ...]] = ("n_workers",)
+    counted: ClassVar[Mapping[str, int]] = {"n_workers": 0}
     accepted: ClassVar[Mapping[str, tuple[type, ...]]] = {
         "dashboard_address": (int, bool),
         "preload": (str,),

@@ -53,7 +53,12 @@ class JobQueue(Backend):
     makes_credentials = True
     read_by_shell = True
     options_of_servers = True
-    counted = ("n_workers", "cores", "processes", "job_cpu")
+    counted: ClassVar[Mapping[str, int]] = {
+        "n_workers": 0,
+        "cores": 1,
+        "processes": 1,
+        "job_cpu": 1,
+    }
     accepted: ClassVar[Mapping[str, tuple[type, ...]]] = {
         **Backend.accepted,
         "worker_command": (str,),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 import logging
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
+
+from dask.utils import parse_bytes
 
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.signature import with_options
+from dask_ctl.exceptions import Problem, text_of
 
 logger = logging.getLogger("dask_ctl")
 
@@ -23,7 +26,7 @@ class Local(Backend):
     inherits_config = True  # a nanny hands on what is in force here
     variables_remedy = "only workers that are processes have variables of their own"
     options_of_servers = True
-    counted = ("n_workers", "threads_per_worker")
+    counted: ClassVar[Mapping[str, int]] = {"n_workers": 0, "threads_per_worker": 0}
 
     def imports_main(self, kwargs: Mapping[str, Any]) -> bool:
         """Workers that are threads start no process."""
@@ -36,6 +39,24 @@ class Local(Backend):
         given = kwargs.get("worker_class")
         workers = [Nanny, Worker, *([given] if inspect.isclass(given) else [])]
         return [self.target, *workers], given is None or inspect.isclass(given)
+
+    def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+        """What it reads of its values, as it does when it starts."""
+        from distributed.comm.registry import get_backend
+        from distributed.utils import get_ip_interface
+
+        reading: dict[str, Callable[[Any], object]] = {
+            "interface": get_ip_interface,
+            "memory_limit": _memory,
+            "protocol": lambda value: get_backend(value.partition("://")[0]),
+            "silence_logs": _level,
+        }
+        for name, read in reading.items():
+            try:
+                if kwargs.get(name):
+                    read(kwargs[name])
+            except Exception as error:  # noqa: BLE001 -- whatever it says
+                yield Problem(text_of(error), "change the value", key=f"kwargs.{name}")
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """How many workers there would be, and what each would have."""
@@ -76,13 +97,25 @@ class Local(Backend):
         return {} if kwargs.get("processes", True) or told else {"protocol": "tcp://"}
 
 
+def _level(value: Any) -> None:
+    """Raise `ValueError` for a text that is no level of logging."""
+    if isinstance(value, str) and value.upper() not in logging.getLevelNamesMapping():
+        raise ValueError("is no level of logging: debug, info, warning, error, critical")
+
+
+def _memory(value: Any) -> None:
+    """Raise `ValueError` for what is no limit of memory."""
+    if value != "auto" and parse_bytes(value) < 0:
+        raise ValueError("is no size of memory")
+
+
 class Subprocess(Backend):
     """distributed's ``SubprocessCluster``, a function."""
 
     classes = ("distributed.deploy.subprocess.SubprocessCluster",)
     inherits_config = True  # distributed hands on what is in force here
     options_of_servers = True
-    counted = ("n_workers", "threads_per_worker")
+    counted: ClassVar[Mapping[str, int]] = {"n_workers": 0, "threads_per_worker": 0}
 
     def when_idle(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """By its scheduler."""

@@ -6,12 +6,13 @@ import inspect
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 from dask_ctl.backends import plans
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.signature import with_options
+from dask_ctl.exceptions import Problem
 
 _JOIN_TIMEOUT: Final = 30.0  # seconds
 
@@ -28,6 +29,16 @@ class SSH(Backend):
     def can(self, verb: Literal["scale", "adapt"]) -> bool:
         """It has the machines that it is given; scaling it corrupts it (distributed 2026.8)."""
         return False
+
+    def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+        """Machines that are too few: the first has the scheduler, the others the workers."""
+        hosts = kwargs.get("hosts")
+        remedy = "name the scheduler's and those of workers"
+        if hosts == []:
+            yield Problem("names no machine", remedy, key="kwargs.hosts")
+        elif isinstance(hosts, list) and len(hosts) == 1:
+            told = "names only the machine of the scheduler, so there are no workers"
+            yield Problem(told, remedy, key="kwargs.hosts", severity="warning")
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """What would be started where."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
+
+from dask.utils import parse_bytes
 
 from dask_ctl.backends import Backend, signature
 from dask_ctl.creation.kinds import Mistake, mistake
@@ -116,12 +119,38 @@ def mistakes(
 
 
 def option_misfits(room: Backend, verb: str, options: Mapping[str, Any]) -> Iterator[Problem]:
-    """The options that no ``adapt`` or ``scale`` of a cluster class knows."""
+    """The options that no ``adapt`` or ``scale`` of a cluster class knows, or that cannot be."""
+    yield from impossible(verb, options)
     takers = _takers_of(room.target, verb) if options else []
     known = signature.names(*takers) - {"cluster"}
     for name in options if known else ():
         if name not in known:
             yield _unknown(f"'{verb}'", name, known, f"{verb}.{name}", "option")
+
+
+def impossible(verb: str, options: Mapping[str, Any]) -> Iterator[Problem]:
+    """The options that are negative, and each minimum that is more than its maximum.
+
+    Examples
+    --------
+    >>> [problem.key for problem in impossible("adapt", {"minimum": 5, "maximum": 2})]
+    ['adapt.minimum']
+    """
+    sizes = {name: size for name, value in options.items() if (size := _size(value)) is not None}
+    for name, size in sizes.items():
+        key, above = f"{verb}.{name}", f"maximum{name.removeprefix('minimum')}"
+        if size < 0:
+            yield Problem("must not be negative", "change the value", key=key)
+        elif name.startswith("minimum") and size > sizes.get(above, math.inf):
+            yield Problem(f"is more than {above!r}", "change one of the two", key=key)
+
+
+def _size(value: Any) -> float | None:
+    """A number, or memory in bytes; None if a value is neither."""
+    try:
+        return None if isinstance(value, bool) else float(parse_bytes(value))
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 def _takers_of(target: Any, verb: str) -> list[Callable[..., Any]]:

@@ -15,6 +15,7 @@ from dask.utils import parse_timedelta
 from dask_ctl import _private
 from dask_ctl.backends import Backend
 from dask_ctl.exceptions import InvalidSpecError, Problem
+from dask_ctl.spec.checks import did_you_mean
 from dask_ctl.spec.cluster_spec import ClusterSpec, thawed
 from dask_ctl.spec.resolved import ResolvedSpec
 
@@ -29,6 +30,7 @@ def misfits(resolved: ResolvedSpec, room: Backend, kwargs: Mapping[str, Any]) ->
         problem = f"{room.name} has no way to end a cluster that is idle, like this"
         yield Problem(problem, "remove it", key="idle_timeout")
     if spec.config:
+        yield from _misspelt(spec.config, dask.config.config)
         try:
             json.dumps(thawed(spec.config))
         except (TypeError, ValueError) as error:
@@ -45,6 +47,24 @@ def misfits(resolved: ResolvedSpec, room: Backend, kwargs: Mapping[str, Any]) ->
             key="config",
             severity="warning",
         )
+
+
+def _misspelt(
+    config: Mapping[str, Any], known: Mapping[str, Any], path: str = "config"
+) -> Iterator[Problem]:
+    """Warnings of keys that are nearly one that dask and the packages that are loaded have.
+
+    Others may be read by packages that are not, and names with dots are those of loggers.
+    """
+    free = any("." in str(name) for name in known)
+    for key, value in config.items():
+        name = dask.config.canonical_name(str(key), dict(known))
+        if name not in known:
+            near = None if free else did_you_mean(key, map(str, known))
+            if near:
+                yield Problem("unknown key", near, key=f"{path}.{key}", severity="warning")
+        elif isinstance(value, Mapping) and isinstance(known[name], Mapping):
+            yield from _misspelt(value, known[name], f"{path}.{key}")
 
 
 def handed_on(spec: ClusterSpec, room: Backend, kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -174,10 +174,10 @@ def mistake(
     kinds = Kinds.of(name, takers)
     if isinstance(value, str) and bool in kinds.types and str not in kinds.types:
         return _text_for_boolean(key, value, kinds)
-    if kinds.allow(value) or type(value) in room.accepted.get(name, ()) or _is_time(name, value):
-        return None
     known = type(room) is not Backend
     counted = known and name in room.counted
+    if kinds.allow(value) or type(value) in room.accepted.get(name, ()) or _is_time(name, value):
+        return _too_few(key, value, room.counted[name]) if counted else None
     verdict: _Verdict | None
     if isinstance(value, str):
         verdict = _text(value, kinds, known, counted)
@@ -191,6 +191,14 @@ def mistake(
     found = "a fraction" if isinstance(value, float) and kinds.numbers else kind(value)
     summary = f"must be {kinds}, not {found}{verdict.so}"
     return Mistake(Problem(summary, verdict.remedy, key=key, severity=severity), verdict.unnoticed)
+
+
+def _too_few(key: str, value: Any, least: int) -> Mistake | None:
+    """Fewer than nothing, which a class may take for none, or divide by."""
+    if type(value) not in (int, float) or value >= least:
+        return None
+    problem = Problem(f"must be at least {least}, not {value}", "change the value", key=key)
+    return Mistake(problem, unnoticed=value < 0)
 
 
 @dataclass(frozen=True)

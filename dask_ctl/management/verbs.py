@@ -10,8 +10,15 @@ from typing import Any, Final
 
 from dask_ctl import _async
 from dask_ctl.backends.logs import Wanted
+from dask_ctl.creation.arguments import impossible
 from dask_ctl.creation.waiting import FIRST_NOTE, NOTE_INTERVAL
-from dask_ctl.exceptions import BackendError, DiscoveryError, NoSuchClusterError, Problem
+from dask_ctl.exceptions import (
+    BackendError,
+    DiscoveryError,
+    InvalidSpecError,
+    NoSuchClusterError,
+    Problem,
+)
 from dask_ctl.hosts import log
 from dask_ctl.hosts import store as records
 from dask_ctl.management.find import find
@@ -36,12 +43,16 @@ async def attach(name: str) -> Any:
 
 async def scale(name: str, n: int, timeout: float | None = None) -> None:
     """Have a cluster have `n` workers; it may take a while until they are there."""
+    for problem in impossible("scale", {"n_workers": n}):
+        raise InvalidSpecError.of(problem)
     deadline = _deadline(timeout)
     await (await find(name)).scale(n, deadline)
 
 
 async def adapt(name: str, options: Mapping[str, Any], timeout: float | None = None) -> None:
     """Have a cluster have as many workers as its work needs."""
+    for problem in impossible("adapt", options):
+        raise InvalidSpecError.of(problem)
     deadline = _deadline(timeout)
     await (await find(name)).adapt(options, deadline)
 

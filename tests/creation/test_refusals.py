@@ -45,7 +45,7 @@ def configure(isolated: Path, text: str) -> Path:
         ({"cores": 1, "memory": "lots"}, "kwargs.memory: is no size of a job's memory; "),
         ({"cores": 1, "memory": 16}, "kwargs.memory: is no size of a job's memory; "),
         ({"cores": 1, "memory": "-4GB"}, "kwargs.memory: is no size of a job's memory; "),
-        ({**JOBS, "processes": 0}, "SLURMCluster refuses this: ZeroDivisionError"),
+        ({**JOBS, "processes": 0}, "kwargs.processes: must be at least 1, not 0; "),
         ({**JOBS, "config_name": "slrum"}, f"{NO_SECTION} 'jobqueue.slrum'; did you mean 'slurm'?"),
         ({**JOBS, "config_name": "xyz"}, f"{NO_SECTION} 'jobqueue.xyz'; known: "),
     ],

@@ -11,6 +11,7 @@ from dask_ctl import check_spec, resolve_spec
 from dask_ctl.exceptions import InvalidSpecError
 
 FILE = "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n"
+LOCAL = {"module": "dask.distributed", "class": "LocalCluster"}
 
 
 def test_variables_are_text_as_it_is_written(isolated: Path) -> None:
@@ -73,3 +74,30 @@ def test_what_cannot_be_handed_on_is_a_finding(isolated: Path) -> None:
     )
     found = {finding.key: finding.severity for finding in check_spec("it.yaml")}
     assert found == {"env": "error", "config": "warning"}
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"distribuetd.nanny": {}}, "distribuetd: unknown key; did you mean 'distributed'?"),
+        ({"temporary_dir": "x"}, "temporary_dir: unknown key; did you mean 'temporary-directory'?"),
+        ({"dataframe": {"shufle": {}}}, "dataframe.shufle: unknown key; did you mean 'shuffle'?"),
+    ],
+)
+def test_a_misspelt_key_is_warned_of(config: dict[str, Any], said: str) -> None:
+    (problem,) = check_spec({**LOCAL, "config": config})
+    assert (problem.severity, str(problem)) == ("warning", f"create_cluster(...): config.{said}")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"distributed.worker.memory.target": 0.5, "distributed": {"comm": {"retry": {"count": 3}}}},
+        {"distributed.worker.use_file_locking": False},
+        {"mysite": {"anything": 1}},
+        {"distributed.worker.resources": {"GPU": 1}},
+        {"logging": {"distributed": "info", "distributed.clients": "error"}},
+    ],
+)
+def test_keys_that_may_be_meant_are_no_alarm(config: dict[str, Any]) -> None:
+    assert check_spec({**LOCAL, "config": config}) == []
