@@ -62,8 +62,7 @@ class Backend:
     options_of_servers : bool
         Whether ``scheduler_options`` and their like are arguments of distributed's own servers.
     counted : mapping of str to int
-        The arguments that are calculated with, so that the text of a number will not do: the least
-        that each may be.
+        The least of arguments that are calculated with, for which the text of a number will not do.
     accepted : mapping of str to tuple of type
         What arguments take besides the kinds of values that their classes name.
     variables_remedy : str
