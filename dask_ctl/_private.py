@@ -11,7 +11,10 @@ import atexit
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, Final
+
+_failed: ContextVar[list[RuntimeError] | None] = ContextVar("_failed", default=None)
 
 # What is used below, as ``module:name``, for the test.
 USED: Final = (
@@ -128,11 +131,30 @@ def in_own_process_group(job_cls: Any) -> Any:
         @staticmethod
         async def _call(cmd: list[str], **options: Any) -> str:
             options.setdefault("process_group", 0)
-            output: str = await job_cls._call(cmd, **options)  # noqa: SLF001
+            try:
+                output: str = await job_cls._call(cmd, **options)  # noqa: SLF001
+            except RuntimeError as error:
+                if (failed := _failed.get()) is not None:
+                    failed.append(error)
+                raise
             return output
 
     Job.__name__, Job.__qualname__ = job_cls.__name__, job_cls.__qualname__
     return Job
+
+
+@contextmanager
+def errors_of_commands() -> Iterator[list[RuntimeError]]:
+    """The errors of jobs' commands that are run in the body.
+
+    ``Job.close`` passes over that of a command which cancels (dask-jobqueue 0.9).
+    """
+    failed: list[RuntimeError] = []
+    token = _failed.set(failed)
+    try:
+        yield failed
+    finally:
+        _failed.reset(token)
 
 
 def cancel_start_of_kube_cluster(cluster: Any) -> None:

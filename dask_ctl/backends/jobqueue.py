@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import math
 import os
 import platform
 import shlex
-import sys
 import warnings
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 import dask.config
 from dask.utils import parse_bytes
 
-from dask_ctl import _private
 from dask_ctl.backends import batch, batch_systems, signature, slurm
 from dask_ctl.backends.base import Backend
-from dask_ctl.backends.batch_systems import submitted_in
+from dask_ctl.backends.jobs import Jobs, forget_refused
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import Problem, reason
@@ -47,9 +43,6 @@ class JobQueue(Backend):
     }
     by_command = True
     starts_empty = True
-    _settled: weakref.ref[Any] | None = None
-    _refusal: Exception | None = None
-    _adopt: Callable[[Any], None] | None = None
     makes_credentials = True
     read_by_shell = True
     options_of_servers = True
@@ -64,9 +57,11 @@ class JobQueue(Backend):
         "worker_command": (str,),
     }
 
-    @property
-    def _system(self) -> batch_systems.BatchSystem | None:
-        return batch_systems.system_of(base.__name__ for base in self.target.__mro__)
+    def __init__(self, target: Any) -> None:
+        super().__init__(target)
+        bases = getattr(target, "__mro__", ())
+        self._system = batch_systems.system_of(base.__name__ for base in bases)
+        self._jobs = Jobs(self.name, self._system)
 
     def takers(self, kwargs: Mapping[str, Any]) -> tuple[list[Any], bool]:
         """They hand what they do not name to their jobs."""
@@ -165,55 +160,14 @@ class JobQueue(Backend):
     def prepared(
         self, kwargs: Mapping[str, Any], env: Mapping[str, str], ledger: Ledger | None
     ) -> dict[str, Any]:
-        """Have each job written down, and no Ctrl-C end a command that submits or cancels one."""
-        job_cls = kwargs.get("job_cls") or self.target.job_cls
-        return {**kwargs, "job_cls": self._noted(_private.in_own_process_group(job_cls), ledger)}
-
-    def _noted(self, job_cls: Any, ledger: Ledger | None) -> Any:
-        from distributed import Status
-
-        system, room = self._system, self
-
-        class Job(job_cls):  # type: ignore[misc]
-            job_id: str | None
-
-            async def start(self) -> None:
-                try:
-                    await super().start()
-                except Exception as error:  # noqa: BLE001 -- whatever reads the command's output
-                    # A command may submit a job, warn of something, and fail.
-                    for self.job_id in submitted_in(system, str(error)) if system else ():
-                        await super().close()
-                    self.job_id = None
-                    room._say_refused(error, ledger)
-                    self.status = Status.running  # as far as SpecCluster asks
-                    return
-                if ledger is not None and system is not None and self.job_id:
-                    ledger.submitted(system.name, self.job_id)
-
-            async def close(self) -> None:
-                await super().close()
-                if ledger is not None and self.job_id:
-                    ledger.cancelled(self.job_id)
-                # SpecCluster's own close asserts it, of each job that anything still refers to.
-                self.status = Status.closed
-
-        Job.__name__, Job.__qualname__ = job_cls.__name__, job_cls.__qualname__
-        return Job
+        """Have each job written down."""
+        self._jobs.ledger = ledger
+        return {**kwargs, "job_cls": self._jobs.noted(kwargs.get("job_cls") or self.target.job_cls)}
 
     def adopt(self, cluster: Any, ledger: Ledger | None) -> None:
-        """Have its jobs noted: those to come, and once they can be named those that there are."""
-        noted = self._noted(_private.in_own_process_group(cluster.new_spec["cls"]), ledger)
-        for spec in (cluster.new_spec, *cluster.worker_spec.values()):
-            spec["cls"] = noted
-
-        def adopt(job: Any) -> None:
-            if not isinstance(job, noted):
-                job.__class__ = noted
-                if ledger is not None and self._system is not None and job.job_id:
-                    ledger.submitted(self._system.name, job.job_id)
-
-        self._adopt = adopt
+        """Have its jobs written down."""
+        self._jobs.ledger = ledger
+        self._jobs.adopt(cluster)
 
     def adapt_options(self, cluster: Any, options: Mapping[str, Any]) -> dict[str, Any]:
         """Have jobs of several workers come and go whole.
@@ -236,67 +190,15 @@ class JobQueue(Backend):
 
     def start(self, cluster: Any, kwargs: Mapping[str, Any]) -> Any:
         """Submit; a first cancellation waits until the jobs can be named."""
-        return self._not_half_way(cluster)
+        return self._jobs.not_half_way(cluster)
 
     def settle(self, cluster: Any) -> Any:
-        """Wait until each job that was asked for is in the queue.
-
-        dask-jobqueue submits them in the background. An interrupt of a ``Client(cluster)`` that
-        waits for that would cancel it half way, and with it the closing of the cluster; and a job
-        that is refused would be a line in a log, and a script that waits for ever.
-        """
-        return cluster.sync(self._settle, cluster)
-
-    async def _settle(self, cluster: Any) -> Any:
-        await self._not_half_way(cluster)
-        self._settled = weakref.ref(cluster)
-        if self._adopt is not None:
-            for job in cluster.workers.values():
-                self._adopt(job)
-        return cluster
-
-    async def _not_half_way(self, cluster: Any) -> Any:
-        submitting = asyncio.ensure_future(self._submitted(cluster))
-        try:
-            return await asyncio.shield(submitting)
-        except asyncio.CancelledError:
-            await asyncio.gather(submitting, return_exceptions=True)
-            raise
-
-    async def _submitted(self, cluster: Any) -> Any:
-        await cluster
-        await asyncio.gather(*cluster.workers.values())
-        if self._refusal is not None:
-            raise self._refusal
-        return cluster
-
-    def _say_refused(self, error: Exception, ledger: Ledger | None) -> None:
-        """Tell of a job that is refused: the call that creates the cluster, which then fails.
-
-        Once the cluster is there, no call is to fail. One that has nothing else is closed, so that
-        whoever waits for its workers is told.
-        """
-        if self._settled is None:
-            self._refusal = error
-            return
-        # dask-jobqueue's text ends with what the command said.
-        why = " ".join(str(error).rpartition("stderr:")[2].split()) or type(error).__name__
-        if ledger is not None:
-            ledger.refused(f"a job was refused: {why}")
-            return
-        sys.stderr.write(f"dask_ctl: a job of {self.name} was refused: {why}\n")
-        cluster = self._settled() if self._settled is not None else None
-        if cluster is not None and not any(job.job_id for job in cluster.workers.values()):
-            cluster.loop.add_callback(cluster.close)
+        """Wait until each job that was asked for is in the queue."""
+        return cluster.sync(self._jobs.settle, cluster)
 
     def before_scaling(self, cluster: Any) -> None:
         """Have jobs that were refused submitted again, if there are to be as many."""
-        cluster.sync(self._forget_refused, cluster)
-
-    async def _forget_refused(self, cluster: Any) -> None:
-        for name in [name for name, job in cluster.workers.items() if not job.job_id]:
-            del cluster.workers[name]
-            cluster.worker_spec.pop(name, None)
+        cluster.sync(forget_refused, cluster)
 
     def owner_note(self, name: str | None) -> str | None:
         """Its scheduler lives where the jobs are submitted, often a login node with limits."""

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -233,6 +234,30 @@ def without_its_commands(slurm: Slurm, monkeypatch: pytest.MonkeyPatch, jobs: li
     refused(run, 5, f"these jobs of cluster 'a' .* {', '.join(jobs)}")
     assert list(records.read("a").jobs) == jobs
     assert "PENDING" in slurm.queue()
+
+
+def test_a_job_that_cannot_be_cancelled_stays_written_down(
+    slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While ``scancel`` fails, scaling down forgets no job, and the end takes them all."""
+    stuck, own = slurm.cwd.parent / "stuck", slurm.cwd.parent / "bin" / "scancel"
+    own.parent.mkdir()
+    real = shutil.which("scancel")
+    own.write_text(f'#!/bin/sh\nif [ -e {stuck} ]; then echo down >&2; exit 1; fi\n{real} "$@"\n')
+    own.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{own.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__JOB_EXTRA_DIRECTIVES", "['--hold']")
+    ok(dask_cluster(slurm, "create", "--name", "a"))
+    jobs = records.read("a").jobs
+    assert len(jobs) == 2
+    stuck.touch()
+    ok(dask_cluster(slurm, "scale", "a", "0", "--no-wait"))
+    said = re.compile("|".join(f"job {job} was not cancelled: .*down" for job in jobs))
+    wait_until(lambda: len(said.findall(records.read("a").log.read_text())) == 2, "it is told")
+    assert (records.read("a").jobs, slurm.queue()) == (jobs, ["PENDING"] * 2)
+    stuck.unlink()
+    ok(dask_cluster(slurm, "delete", "a"))
+    assert (slurm.queue(), records.names()) == ([], [])
 
 
 def test_a_refused_job(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
