@@ -33,13 +33,18 @@ _ABOUT: Final = re.compile(
     r"|^(n|num|max|min|total)_([a-z]+_)?tokens$|(^|_)pull_secrets?$"
 )
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_WITHIN: Final = r"[^\n;|&]{0,200}?"  # a command, after its name
 _QUOTED: Final = r"\"[^\"]*\"|'[^']*'"
 # A text's secrets, by what is before them; a name there must look secret. Repetitions are bounded
 # where a text could have many places to begin at.
 _PATTERNS: Final = tuple(
     re.compile(pattern, re.MULTILINE)
     for pattern in (
-        r"(?P<before>\b[a-zA-Z][\w+.-]{0,30}://[^\s/:@]{0,99}:)(?P<secret>[^\s/\"]{1,999})(?=@)",
+        # A password may hold a '/' that should have been written as %2F; a port is none.
+        (
+            r"(?P<before>\b[a-zA-Z][\w+.-]{0,30}://[^\s/:@]{0,99}:)"
+            r"(?P<secret>[^\s/\"]{1,999}|(?!\d{1,5}/)[^\s\"]{1,999}?)(?=@)"
+        ),
         r"(?P<before>\$\{(?:env|text):(?P<name>\w+):-)(?P<secret>(?!\$\{)[^}]+)",
         (
             r"(?P<before>(?:^|(?<=[\s;&?(\"']))(?:--?)?(?P<name>[A-Za-z_][\w-]*)\s*=\s*)"
@@ -55,6 +60,13 @@ _PATTERNS: Final = tuple(
         r"(?P<before>\b(?i:bearer|basic)\s{1,9})(?P<secret>(?=\S*[\dA-Z=])[\w.~+/=-]{8,})",
         # Of curl, and of its .netrc.
         r"(?P<before>(?<!\S)(?:-u|--user|--proxy-user)[\s=]{0,9}[^\s:/]{1,99}:)(?P<secret>\S+)",
+        # Commands that take one by a short option, or name where it comes from.
+        rf"(?P<before>\b(?:mysql|mariadb)[\w-]{{0,20}}\b{_WITHIN}\s-p)(?P<secret>{_QUOTED}|[^\s-]\S*)",
+        rf"(?P<before>\bsshpass\s{{1,9}}-p\s{{0,9}})(?P<secret>{_QUOTED}|\S+)",
+        rf"(?P<before>\b(?:login|mongo\w{{0,9}}){_WITHIN}\s-p[\s=]{{0,9}})(?P<secret>{_QUOTED}|[^\s-]\S*)",
+        rf"(?P<before>\bredis-cli\b{_WITHIN}\s-a\s{{1,9}})(?P<secret>{_QUOTED}|\S+)",
+        rf"(?P<before>\bldap\w{{1,9}}\b{_WITHIN}\s-w\s{{1,9}})(?P<secret>{_QUOTED}|\S+)",
+        rf"(?P<before>\s-(?:pass|passin|passout)\s{{1,9}}pass:)(?P<secret>{_QUOTED}|\S+)",
         r"(?P<before>\blogin\s{1,9}\S{1,99}\s{1,9}password\s{1,9})(?P<secret>\S+)",
         r"(?P<before>//hooks\.slack\.com/services/)(?P<secret>[\w/]+)",
         # Tokens that say of whom they are: GitHub's, GitLab's, Slack's, Hugging Face's, npm's,

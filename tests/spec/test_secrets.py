@@ -31,6 +31,10 @@ SECRET = "hunter22"
         ({"auth": "kerberos"}, {"auth": "kerberos"}),
         ({"private_key": SECRET}, {"private_key": "***"}),
         ({"url": f"https://user:{SECRET}@host/x"}, {"url": "https://user:***@host/x"}),
+        (
+            {"url": "docker://host:5000/image@sha256:0a"},
+            {"url": "docker://host:5000/image@sha256:0a"},
+        ),
         ({"url": "https://host:8080/x?a=b@c"}, {"url": "https://host:8080/x?a=b@c"}),
         (
             {"env_extra": [f"export DB_PASSWORD={SECRET}"]},
@@ -62,6 +66,16 @@ SECRET = "hunter22"
             {"env": [{"name": "TOKEN", "value": "***"}]},
         ),
         ({"line": f"curl -u me:{SECRET} h"}, {"line": "curl -u me:*** h"}),
+        ({"line": f"mysql -u me -p{SECRET} db"}, {"line": "mysql -u me -p*** db"}),
+        (
+            {"line": f"cd x && mysqldump -p'{SECRET}' db > x"},
+            {"line": "cd x && mysqldump -p*** db > x"},
+        ),
+        ({"line": f"sshpass -p {SECRET} ssh h"}, {"line": "sshpass -p *** ssh h"}),
+        ({"line": f"docker login -u me -p {SECRET} h"}, {"line": "docker login -u me -p *** h"}),
+        ({"line": f"redis-cli -h h -a {SECRET} ping"}, {"line": "redis-cli -h h -a *** ping"}),
+        ({"line": f"ldapsearch -x -D me -w {SECRET}"}, {"line": "ldapsearch -x -D me -w ***"}),
+        ({"line": f"openssl rsa -passin pass:{SECRET}"}, {"line": "openssl rsa -passin pass:***"}),
         ({"netrc": f"machine h login me password {SECRET}"}, None),
         ({"SSHPASS": SECRET, "compass": "north"}, {"SSHPASS": "***", "compass": "north"}),
         ({"password": "${env:PW}"}, {"password": "${env:PW}"}),
@@ -84,6 +98,7 @@ def test_secrets(value: Any, shown: Any) -> None:
 def test_secrets_with_what_belongs_to_them() -> None:
     """They are hidden whole."""
     assert masked(f"redis://:p@{SECRET}@h:1/0") == "redis://:***@h:1/0"
+    assert masked(f"https://me:a/{SECRET}@h:1/x@y") == "https://me:***@h:1/x@y"
     for kind in ("ghp_", "hf_", "sk-proj-"):
         assert masked(f"a {kind}{SECRET}0123456789") == "a ***"
     slack = "https://hooks.slack.com/services/"
@@ -130,6 +145,10 @@ def test_no_secrets(name: str) -> None:
         "--tokenizer fast",
         "--password-file /x",
         "docker login --password-stdin host",
+        "docker run -p 8080:80 image",
+        "mkdir -p /scratch/me; mysql -p db",
+        "ssh -p 22 host",
+        "mysql --port 3306 -h host; mkdir -p /x",
         "export PASSWORD=$(cat ~/.pw)",
         "kwargs.password: One takes no such argument",
         "Basic authentication fails",
