@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,10 +16,16 @@ from dask_ctl.creation.missing import import_failed, no_such_name
 from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.spec.located import Located
 from dask_ctl.spec.trust import code_from
+from dask_ctl.spec.values import expand
 
 
 def load(tree: Located) -> Any:
-    """Import what an expanded spec names, and check that it makes clusters.
+    """Import what a spec names, and check that it makes clusters.
+
+    Parameters
+    ----------
+    tree : Located
+        The resolved spec; variables in its two names are replaced.
 
     Raises
     ------
@@ -27,7 +34,9 @@ def load(tree: Located) -> Any:
     InvalidSpecError
         If it lacks the name, or the name is nothing that makes a cluster.
     """
-    module, name = (tree.value[key].value for key in ("module", "class"))
+    module, name = (
+        expand(tree.value[key], (key,), os.environ).value for key in ("module", "class")
+    )
     return load_named(module, name, tree.origin_of(("module",)), tree.origin_of(("class",)))
 
 

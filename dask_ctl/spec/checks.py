@@ -10,6 +10,7 @@ from typing import Final
 
 from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.spec.located import KeyPath, Located, Origin, dotted, locate, merge
+from dask_ctl.spec.secrets import looks_secret, variables
 from dask_ctl.spec.values import has_placeholder
 
 VERSIONS: Final = (1,)
@@ -146,6 +147,9 @@ def check_name(key: str, part: Located) -> Located:
     if not isinstance(value, str):
         raise wrong((key,), part.origin, f"must be a string, not {kind(value)}")
     if has_placeholder(value):
+        if any(map(looks_secret, variables(value))):
+            problem = "is shown wherever the cluster is, and a variable of this name holds a secret"
+            raise wrong((key,), part.origin, problem, "use another variable")
         return part  # known at creation, and checked then
     if key == "class" and "." in value and re.fullmatch(MODULE, value):
         module, _, name = value.rpartition(".")

@@ -147,11 +147,14 @@ def secrets(value: Any, key: object = None) -> Iterator[str]:
         yield from (match["secret"].strip("\"'") for match in found if _hides(match))
 
 
+def variables(value: Any) -> list[str]:
+    """The names of the variables in the placeholders of a value."""
+    return _VARIABLE.findall(str(value))
+
+
 def of_variables(value: Any, env: Mapping[str, str]) -> Iterator[str]:
     """What the variables hold that a value names, and whose names look secret."""
-    return (
-        env[name] for name in _VARIABLE.findall(str(value)) if looks_secret(name) and name in env
-    )
+    return (env[name] for name in variables(value) if looks_secret(name) and name in env)
 
 
 def scrubbed(text: str, known: Iterator[str] | list[str]) -> str:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dask_ctl import check_spec
+from dask_ctl import check_spec, resolve_spec
 from dask_ctl.creation.missing import import_failed
+from dask_ctl.hosts.launch import secured
+from dask_ctl.lifecycle import list_arguments
 from tests.conftest import require_package
 
 OPERATOR = "write 'module: dask_kubernetes.operator' and 'class: KubeCluster'"
@@ -82,3 +84,11 @@ def test_who_needs_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     )
     (problem,) = check_spec({"module": "lazy_yarn", "class": "YarnCluster"})
     assert "its requirements are not installed" in str(problem)
+
+
+def test_variables_in_the_names_of_a_spec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are replaced wherever the class is looked at, also before a cluster is made."""
+    monkeypatch.setenv("SITE", "LocalCluster")
+    spec = {"module": "dask.distributed", "class": "${env:SITE}", "kwargs": {"name": "${env:NO}"}}
+    assert "n_workers" in list_arguments(spec)
+    assert secured(resolve_spec(spec)).spec.kwargs["security"] is True

@@ -170,6 +170,12 @@ BAD_SPECS = [
         "FILE:4: kwargs.n: a number of more than 1024 bits; write it as text",
     ),
     BadSpec(
+        "a secret as a name",
+        "version: 1\nmodule: my_${env:DB_PASSWORD}\nclass: LocalCluster\n",
+        "FILE:2: module: is shown wherever the cluster is, and a variable of this name holds a "
+        "secret; use another variable",
+    ),
+    BadSpec(
         "placeholders in placeholders",
         GOOD + f"kwargs: {{name: '{'${env:A:-' * 200}{'}' * 200}'}}\n",
         f"FILE:4: kwargs.name: {repr('${env:A:-' * 10)[:80]} is not a variable; write "
