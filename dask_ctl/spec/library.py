@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError
 from dask_ctl.spec.checks import is_set, names_target
@@ -16,6 +17,10 @@ from dask_ctl.spec.located import Located, Origin, Source
 from dask_ctl.spec.packaged import PackagedSpec
 from dask_ctl.spec.places import Places, SpecFile, is_path
 from dask_ctl.spec.shape import check_layer, no_mapping
+
+# One that extends two, each of which extends two, and so on, is soon a million.
+_DEEPEST: Final = 50
+_MOST: Final = 200
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Library:
     places: Places
     note: Note
     _reading: dict[str, str] = field(default_factory=dict, repr=False)  # names by what they mean
+    _read_so_far: list[str] = field(default_factory=list, repr=False)
 
     def named(self, text: str, asked_by: Origin, beside: Path | None = None) -> Located:
         """The spec that a text means: a path, a name, or several of them with a ``+``.
@@ -156,17 +162,23 @@ class Library:
         if key in self._reading:
             start = list(self._reading).index(key)
             circle = " -> ".join([*list(self._reading.values())[start:], shown])
-            raise InvalidSpecError(
-                f"goes in a circle: {circle}",
-                remedy="remove one of them",
-                origin=asked_by,
-                key="extends",
-            )
+            raise _too_far(f"goes in a circle: {circle}", asked_by)
+        if not self._reading:
+            self._read_so_far.clear()
+        self._read_so_far.append(key)
+        if len(self._reading) > _DEEPEST or len(self._read_so_far) > _MOST:
+            problem = f"extends more than {_DEEPEST} specs one above another, or {_MOST} in all"
+            raise _too_far(problem, asked_by)
         self._reading[key] = shown
         try:
             yield
         finally:
             del self._reading[key]
+
+
+def _too_far(problem: str, asked_by: Origin | None) -> InvalidSpecError:
+    remedy = "remove one of them"
+    return InvalidSpecError(problem, remedy=remedy, origin=asked_by, key="extends")
 
 
 def _via(part: Located, via: Origin) -> Located:

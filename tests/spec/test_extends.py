@@ -235,3 +235,38 @@ def test_only_what_was_named_is_in_force(user: Path) -> None:
         for name in ("base", "more"):
             with dask.config.set({"ctl.cluster-spec": name}):
                 assert [each.name for each in list_specs() if each.in_force] == [name]
+
+
+@pytest.mark.parametrize(("times", "n"), [(1, 60), (2, 20)])
+def test_chains_have_bounds(isolated: Path, times: int, n: int) -> None:
+    """A long one, and one that doubles at each step, which would be a million reads."""
+    for i in range(n):
+        names = ", ".join([f"s{i + 1}"] * times)
+        (isolated / f"s{i}.yaml").write_text(f"version: 1\nextends: [{names}]\n")
+    (isolated / f"s{n}.yaml").write_text(
+        "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n"
+    )
+    with pytest.raises(InvalidSpecError, match="extends more than 50 specs one above another"):
+        resolve_spec("s0")
+
+
+def test_a_long_chain_within_the_bounds(isolated: Path) -> None:
+    for i in range(45):
+        (isolated / f"s{i}.yaml").write_text(
+            f"version: 1\nextends: s{i + 1}\nkwargs: {{a{i}: 1}}\n"
+        )
+    (isolated / "s45.yaml").write_text(
+        "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n"
+    )
+    assert len(resolve_spec("s0").spec.kwargs) == 45
+
+
+def test_many_specs_that_can_be_named_are_listed(isolated: Path) -> None:
+    """The bound is of one spec, not of all that there are."""
+    for i in range(210):
+        (isolated / f"s{i}.yaml").write_text("version: 1\nextends: base\n")
+    (isolated / "base.yaml").write_text(
+        "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n"
+    )
+    named = [each for each in list_specs() if each.name.startswith("s")]
+    assert (len(named), {each.problem for each in named}) == (210, {None})
