@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from dask_ctl.creation.factories import makes_clusters
 from dask_ctl.creation.missing import import_failed, no_such_name
@@ -17,6 +17,8 @@ from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.spec.located import Located
 from dask_ctl.spec.trust import code_from
 from dask_ctl.spec.values import expand
+
+_MISSING: Final = object()
 
 
 def load(tree: Located) -> Any:
@@ -42,19 +44,18 @@ def load(tree: Located) -> Any:
 
 def load_named(module: str, name: str, module_origin: object, name_origin: object) -> Any:
     """The same for names that stand somewhere else, such as in a record."""
-    with code_from(), _signals_kept():
-        try:
+    try:
+        with code_from(), _signals_kept():
             imported = importlib.import_module(module)
-        except Exception as error:
-            raise import_failed(module, name, module_origin, error) from error
-        try:
-            target = getattr(imported, name)
-        except AttributeError:
-            modules = {key for key, part in vars(imported).items() if isinstance(part, ModuleType)}
-            public = sorted(set(dir(imported)) - modules)
-            raise no_such_name(module, name, public, name_origin) from None
-        except Exception as error:  # a lazy module, whose import fails here
-            raise import_failed(module, name, module_origin, error) from error
+            target = getattr(imported, name, _MISSING)
+    except InvalidSpecError:  # not to be trusted
+        raise
+    except Exception as error:  # of a lazy module the import may fail late
+        raise import_failed(module, name, module_origin, error) from error
+    if target is _MISSING:
+        modules = {key for key, part in vars(imported).items() if isinstance(part, ModuleType)}
+        public = sorted(set(dir(imported)) - modules)
+        raise no_such_name(module, name, public, name_origin)
     if not makes_clusters(module, name, target):
         raise InvalidSpecError(
             f"{module}.{name} is not a cluster class, nor a function that returns a cluster",

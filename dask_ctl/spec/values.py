@@ -217,6 +217,8 @@ class _Placeholders:
         try:
             with code_from():
                 return reduce(getattr, match[2].split("."), importlib.import_module(match[1]))
+        except InvalidSpecError:  # not to be trusted
+            raise
         except Exception as error:
             raise BackendError(
                 f"{text} cannot be imported: {error}",

@@ -14,13 +14,14 @@ from typing import Any
 import dask.config
 import pytest
 
-from dask_ctl import resolve_spec
+from dask_ctl import check_spec, create_cluster, resolve_spec
 from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.spec.trust import code_from
 from tests.conftest import ROOT, unavailable
 
 STRANGER = 65534
 GOOD = "version: 1\nmodule: mod\nclass: Mine\n"
+LOCAL = {"module": "dask.distributed", "class": "LocalCluster"}
 EVIL = "version: 1\nmodule: mod\nclass: Theirs\n"
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such owners")
@@ -238,3 +239,16 @@ def test_a_strangers_module(shared: Path) -> None:
     as_stranger(shared, "mkdir __pycache__")
     done = importing(shared, "ours")
     assert "__pycache__: belongs to another user" in done.stderr
+
+
+def test_why_a_module_is_not_run_is_what_is_said(isolated: Path) -> None:
+    """Not that there is none, whether a spec names it or what is in it."""
+    (isolated / "mysite_open.py").write_text("raise SystemExit('evil')\n")
+    isolated.chmod(0o777)
+    named = {"module": "mysite_open", "class": "Mine"}
+    inside = {**LOCAL, "kwargs": {"worker_class": "${import:mysite_open:Mine}"}}
+    for spec in (named, inside):
+        (problem,) = check_spec(spec)
+        assert str(problem).startswith(f"{isolated / 'mysite_open.py'}: lies in a folder in which ")
+        with pytest.raises(InvalidSpecError, match="run in a folder of your own, or install"):
+            create_cluster(spec)
