@@ -22,6 +22,8 @@ from dask_ctl.exceptions import BackendError, InvalidSpecError
 VERSION: Final = 2
 OWNER: Final = "dask_ctl.hosts.owner"  # the module that a host runs, with the name of its cluster
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+# No file on Windows, with whatever ending: what it writes goes to the device.
+_DEVICE: Final = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9])(\..*)?", re.IGNORECASE)
 
 _SAME: Final = 2.0  # seconds; a system tells when it was started to one
 Life = Literal["alive", "dead", "unknown"]
@@ -178,16 +180,16 @@ def folder() -> Path:
 
 def is_name(name: str) -> bool:
     """Whether a name can be one of a file."""
-    return bool(_NAME.fullmatch(name))
+    return bool(_NAME.fullmatch(name)) and not _DEVICE.fullmatch(name)
 
 
 def check_name(name: str) -> None:
     """Raise `InvalidSpecError` for a name that cannot be one of a file."""
     if not is_name(name):
-        raise InvalidSpecError(
-            f"{name!r} cannot be the name of a cluster",
-            remedy="use letters, digits, '.', '_' and '-', beginning with a letter or a digit",
-        )
+        remedy = "use letters, digits, '.', '_' and '-', beginning with a letter or a digit"
+        if _DEVICE.fullmatch(name):
+            remedy = "use another: Windows has a device of this name, and no file"
+        raise InvalidSpecError(f"{name!r} cannot be the name of a cluster", remedy=remedy)
 
 
 def path_of(name: str) -> Path:

@@ -25,7 +25,7 @@ from dask_ctl.spec.located import (
     require_writable,
     too_large,
 )
-from dask_ctl.spec.traps import misread
+from dask_ctl.spec.traps import QUOTES, misread
 from dask_ctl.spec.trust import distrust
 
 # libyaml where PyYAML was built with it: about ten times faster, and the same results.
@@ -178,7 +178,8 @@ class _Parser:
             column = f" (column {mark.column + 1})" if mark else ""
             problem = f"not valid YAML: {error.problem}{column}"
             path = _path_of_alias(text, mark) if isinstance(error, ComposerError) else ()
-            raise self._error(mark, problem, path=path) from None
+            remedy = QUOTES if re.search("escape|hexd", str(error.problem)) else "mend the file"
+            raise self._error(mark, problem, remedy, path) from None
         except yaml.YAMLError as error:
             line = " ".join(str(error).splitlines()[:1])
             raise self._error(None, f"not valid YAML: {line}") from None

@@ -14,6 +14,9 @@ from dask_ctl.spec.located import KeyPath, Located, dotted
 _EXPONENT: Final = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 _PREFIXED: Final = re.compile(r"[-+]?0[xb]")
 _SHELL: Final = re.compile(r"~(?=/|$)|\$(\w+|\{\w+\})")
+# "C:\temp" in double quotes, of YAML and of JSON: a backslash and a letter are a control character.
+QUOTES: Final = "write a path in single quotes, or with '/'"
+_DRIVE: Final = re.compile(r"[A-Za-z]:([\0-\x1f])")
 _FOLDER: Final = re.compile(r"(^|_)((directory|dir|folder|path|file)s?|directories|preload)$")
 
 
@@ -48,6 +51,14 @@ def misreadings(tree: Located) -> Iterator[Problem]:
                 remedy=f"write it in quotes: '{part.written}'"
                 if not isinstance(part.value, str)
                 else "write the number out, or with a sign and a point: 1.0e+3",
+                origin=part.origin,
+                key=dotted(path),
+            )
+        elif isinstance(part.value, str) and (match := _DRIVE.match(part.value)):
+            yield Problem(
+                severity="warning",
+                summary=f"a backslash in double quotes begins an escape: this holds {match[1]!r}",
+                remedy=QUOTES,
                 origin=part.origin,
                 key=dotted(path),
             )

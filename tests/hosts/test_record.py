@@ -201,6 +201,12 @@ def test_a_name_must_be_one_of_a_file(name: str) -> None:
     assert records.names() == []
 
 
+@pytest.mark.parametrize("name", ["con", "NUL", "Com1", "lpt9.x"])
+def test_a_name_must_be_one_of_a_file_on_windows(name: str) -> None:
+    with pytest.raises(InvalidSpecError, match="cannot be the name of a cluster; use another"):
+        records.add(record(name))
+
+
 def test_nothing_is_there() -> None:
     """Without a folder there are no clusters, and none is made by looking."""
     assert (records.names(), records.everything()) == ([], ([], []))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dask_ctl import resolve_spec
-from dask_ctl.exceptions import DaskCtlWarning
+from dask_ctl.exceptions import DaskCtlWarning, InvalidSpecError
 from dask_ctl.spec.located import Origin, Source, locate
 from dask_ctl.spec.traps import unexpanded
 
@@ -109,3 +109,24 @@ def test_what_no_shell_reads(value: str, better: str | None) -> None:
     keys = [problem.key for problem in unexpanded(locate({"kwargs": listed}, tree.origin))]
     among = ["kwargs.preload.0", "kwargs.scheduler_kwargs.log_files.0.1"]
     assert keys == (among if better else [])
+
+
+@pytest.mark.parametrize("ending", ["yaml", "json"])
+def test_a_backslash_that_is_an_escape(isolated: Path, ending: str) -> None:
+    r"""``"C:\temp"`` holds a tab; in single quotes, or with ``/``, it does not."""
+    path = isolated / f"x.{ending}"
+    text = '{"version": 1, "module": "mod", "class": "One", "kwargs": {"x": "C:\\temp"}}'
+    path.write_text(text)
+    with pytest.warns(DaskCtlWarning, match=r"kwargs.x: .* this holds '\\t'; write a path in sing"):
+        resolve_spec(path.name)
+    path.write_text(text.replace("\\", "/"))
+    assert resolve_spec(path.name).spec.kwargs == {"x": "C:/temp"}
+
+
+@pytest.mark.parametrize("written", [r"C:\data", r"C:\Users\me", r"C:\Unicorn\x"])
+def test_a_backslash_that_is_no_escape(isolated: Path, written: str) -> None:
+    isolated.joinpath("x.yaml").write_text(SPEC.format(f'"{written}"'))
+    with pytest.raises(InvalidSpecError, match=r"x.yaml:5: not valid .*; write a path in single"):
+        resolve_spec("x.yaml")
+    isolated.joinpath("x.yaml").write_text(SPEC.format(f"'{written}'"))
+    assert resolve_spec("x.yaml").spec.kwargs == {"x": written}
