@@ -167,6 +167,13 @@ class Owner:
         except BackendError as error:
             logger.warning("not recorded: %s", error)
 
+    def restore(self) -> None:
+        """Write down again what somebody has removed: a cluster that lives is to be found."""
+        with self._writing, suppress(OSError, BackendError):  # which the next look tries again
+            if not self.lock.is_replaced and not records.is_whole(self.record):
+                self.lock = records.restore(self.record, self.lock)
+                logger.warning("its record had been removed, and is written again")
+
     # -- the ledger ------------------------------------------------------------------------------
 
     def submitted(self, system: str, job_id: str) -> None:

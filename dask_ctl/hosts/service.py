@@ -173,6 +173,7 @@ class Service:
         while failures < _LOOKS:
             await asyncio.sleep(_LOOK_INTERVAL)
             log.shorten(self.owner.record.log)
+            self.owner.restore()
             failures = 0 if await self._is_there() else failures + 1
         self.ended_by_itself = True
         limit = self.owner.record.spec["spec"].get("idle_timeout")

@@ -38,12 +38,14 @@ __all__ = [
     "everything",
     "exists",
     "folder",
+    "is_whole",
     "keep",
     "kept_log",
     "names",
     "prepare_folder",
     "read",
     "remove",
+    "restore",
     "taken",
     "update",
     "writing",
@@ -124,6 +126,23 @@ def update(record: Record) -> None:
         _platform.replace(written, path)
 
 
+def restore(record: Record, lock: _platform.Lock) -> _platform.Lock:
+    """Write what somebody has removed of a cluster that lives; its lock too, if that has gone.
+
+    Raises
+    ------
+    BackendError
+        If it cannot be written, or another cluster has taken the name.
+    """
+    prepare_folder()
+    with writing(path_of(record.name)):
+        held = lock if record.lock.exists() else _platform.Lock(record.lock)
+    if held is not lock:
+        lock.release()
+    update(record)
+    return held
+
+
 def remove(name: str, lock: _platform.Lock | None = None) -> None:
     """Remove the record of a cluster, its log, and its lock, which the caller may hold.
 
@@ -159,6 +178,11 @@ def names(*, ended: bool = False) -> list[str]:
 def exists(name: str) -> bool:
     """Whether there is a record of a name, whatever it holds."""
     return name in names()
+
+
+def is_whole(record: Record) -> bool:
+    """Whether the files of a cluster that lives are there."""
+    return path_of(record.name).exists() and record.lock.exists()
 
 
 def read(name: str) -> Record:

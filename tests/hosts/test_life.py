@@ -124,12 +124,26 @@ def test_a_host_that_lost_its_lock(shell: Scripts) -> None:
     assert os.listdir(records.folder()) == []
 
 
+def test_a_record_that_was_removed(shell: Scripts) -> None:
+    """A host that lives writes it again: whoever emptied the folder did not end it."""
+    ok(shell.dask_cluster("create", "--name", "a"))
+    before = records.read("a")
+    shutil.rmtree(records.folder())
+    wait_until(lambda: records.names() == ["a"] and before.lock.exists(), "it is written again")
+    assert records.read("a") == before
+    assert listed(shell)[0]["status"] == "running"
+    ok(shell.dask_cluster("delete", "a"))
+    assert os.listdir(records.folder()) == []
+
+
 def test_a_name_that_another_has_taken(shell: Scripts) -> None:
     """A host whose record was removed by hand leaves that of the next one alone."""
     ok(shell.dask_cluster("create", "--name", "a"))
     first = psutil.Process(records.read("a").host.pid)
+    first.suspend()  # or it would write its own again
     shutil.rmtree(records.folder())
     ok(shell.dask_cluster("create", "--name", "a"))
+    first.resume()
     first.terminate()
     wait_until(lambda: not first.is_running() or first.status() == "zombie", "it ends")
     assert listed(shell)[0]["status"] == "running"
