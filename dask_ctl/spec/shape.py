@@ -31,6 +31,11 @@ _OTHER_TOOLS: Final = {
     "_target_": "write '_target_: package.Name' as 'module: package' and 'class: Name', and the "
     "other keys under 'kwargs'",
 }
+# What a spec cannot say, though it is asked for (dask-jobqueue 596): sizes count jobs.
+_NO_KEYS: Final = {
+    "local_workers": "no class adds workers of this machine to its own; start them beside it: "
+    "dask cluster run --name NAME -- dask worker"
+}
 _DASK_NAMESPACES: Final = frozenset(
     {
         "ctl",
@@ -153,6 +158,8 @@ def top_keys(text: str) -> list[str]:
 def _unknown_key(key: object, part: Located, layer: Located) -> InvalidSpecError:
     if key in _OTHER_TOOLS:
         return wrong((str(key),), part.origin, "belongs to another tool", _OTHER_TOOLS[str(key)])
+    if key in _NO_KEYS:
+        return wrong((str(key),), part.origin, "is not supported", _NO_KEYS[str(key)])
     if key in _DASK_NAMESPACES and not names_target(layer):
         return InvalidSpecError(
             "this is a dask configuration file, not a spec",

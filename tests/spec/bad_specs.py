@@ -263,6 +263,12 @@ BAD_SPECS = [
         "FILE:4: cluster_kwargs: belongs to another tool; write 'cluster_kwargs' as 'kwargs'",
     ),
     BadSpec(
+        "local_workers",
+        GOOD + "local_workers: 2\n",
+        "FILE:4: local_workers: is not supported; no class adds workers of this machine to its "
+        "own; start them beside it: dask cluster run --name NAME -- dask worker",
+    ),
+    BadSpec(
         "factory",
         "factory: {module: dask.distributed, class: LocalCluster}\n",
         "FILE:1: factory: belongs to another tool; write the 'module', 'class', 'args' and "
