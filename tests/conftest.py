@@ -31,6 +31,11 @@ ROOT = Path(__file__).parents[1]
 # Windows lacks what these ask of the system: terminals, signals, groups of processes.
 _OF_POSIX = ["cli/test_terminal.py", "management/test_run.py", "test_platform.py"]
 collect_ignore = [] if hasattr(os, "fork") else _OF_POSIX
+# What is started inherits which signals are ignored: nohup ignores one, a shell's `&` the other.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Read here, since `isolated` removes DASK_*.
 NO_SKIP = os.environ.get("DASK_CTL_TEST_NO_SKIP") == "1"
 
