@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from dask_ctl.lifecycle import delete_cluster, launch_cluster
+from tests.backends.scripts import Scripts, ok
 from tests.conftest import ROOT
+
+Marks = Callable[[], set[str]]
 
 MODULE = """
 from pathlib import Path
 from distributed import LocalCluster
 
-Path(__file__).with_name("imported").touch()
+Path(__file__).with_name("imported.yaml").touch()
 
 class MarkCluster(LocalCluster):
     def __init__(self, *args, **kwargs):
-        Path(__file__).with_name("called").touch()
+        Path(__file__).with_name("called.yaml").touch()
         super().__init__(*args, **kwargs)
 """
 SPEC = """
@@ -52,15 +52,12 @@ def table() -> dict[str, str]:
     return {command: does for cell, does in rows for command in re.findall("`(.*?)`", cell)}
 
 
-Python = Callable[..., subprocess.CompletedProcess[str]]
-
-
 @pytest.fixture
-def marks(isolated: Path) -> Callable[[], set[str]]:
+def marks(isolated: Path) -> Marks:
     """Write a project whose module leaves marks; gives those that are there."""
     isolated.joinpath("marks.py").write_text(MODULE)
     isolated.joinpath("dask-cluster.yaml").write_text(SPEC)
-    return lambda: {path.name for path in isolated.iterdir() if not path.suffix} - {"__pycache__"}
+    return lambda: {path.stem for path in isolated.glob("*.yaml")} - {"dask-cluster"}
 
 
 def test_every_command_of_the_table_is_tried() -> None:
@@ -68,34 +65,27 @@ def test_every_command_of_the_table_is_tried() -> None:
 
 
 @pytest.mark.parametrize("command", TYPED)
-def test_what_a_command_executes(
-    command: str, marks: Callable[[], set[str]], python: Python
-) -> None:
-    try:
-        done = python("-m", *command.split(), *TYPED[command], env=dict(os.environ))
-    finally:
-        if command.endswith("create"):
-            delete_cluster("marked")
-    assert done.returncode == 0, done.stderr
+def test_what_a_command_executes(command: str, marks: Marks, scripts: Scripts) -> None:
+    ok(scripts.dask_cluster(*command.split()[2:], *TYPED[command]))
     assert marks() == MARKS[table()[command]]
+    if command.endswith("create"):
+        ok(scripts.dask_cluster("delete", "marked"))
 
 
-def test_create_cluster_calls(marks: Callable[[], set[str]], python: Python) -> None:
-    script = "from dask_ctl import create_cluster\nwith create_cluster(): pass"
-    done = python("-c", script)
-    assert done.returncode == 0, done.stderr
+def test_create_cluster_calls(isolated: Path, marks: Marks, scripts: Scripts) -> None:
+    script = isolated / "script.py"
+    script.write_text("from dask_ctl import create_cluster\nwith create_cluster(): pass\n")
+    ok(scripts.python(script))
     assert marks() == MARKS[table()["create_cluster()"]]
 
 
-def test_records_hold_no_secret(isolated: Path, tmp_path: Path) -> None:
+def test_records_hold_no_secret_of_env(isolated: Path, scripts: Scripts) -> None:
     isolated.joinpath("dask-cluster.yaml").write_text(
         "version: 1\nmodule: distributed\nclass: LocalCluster\nenv: {API_TOKEN: hunter2}\n"
         "kwargs: {processes: true, n_workers: 1, dashboard_address: null}\n"
     )
-    launch_cluster(name="quiet")
-    try:
-        written = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
-        assert any(path.name.startswith("quiet") for path in written)
-        assert not [path for path in written if b"hunter2" in path.read_bytes()]
-    finally:
-        delete_cluster("quiet")
+    ok(scripts.dask_cluster("create", "--name", "quiet"))
+    written = [path for path in scripts.home.rglob("*") if path.is_file()]
+    assert any(path.name.startswith("quiet") for path in written)
+    assert not [path for path in written if b"hunter2" in path.read_bytes()]
+    ok(scripts.dask_cluster("delete", "quiet"))

@@ -15,9 +15,11 @@ _EXPONENT: Final = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 _PREFIXED: Final = re.compile(r"[-+]?0[xb]")
 _SHELL: Final = re.compile(r"~(?=/|$)|\$(\w+|\{\w+\})")
 # "C:\temp" in double quotes, of YAML and of JSON: a backslash and a letter are a control character.
-QUOTES: Final = "write a path in single quotes, or with '/'"
 _DRIVE: Final = re.compile(r"[A-Za-z]:([\0-\x1f])")
 _FOLDER: Final = re.compile(r"(^|_)((directory|dir|folder|path|file)s?|directories|preload)$")
+
+# The remedy of a path with backslashes in double quotes.
+QUOTES: Final = "write a path in single quotes, or with '/'"
 
 
 def misread(written: str, value: Any) -> bool:
