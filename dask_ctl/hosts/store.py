@@ -135,11 +135,17 @@ def restore(record: Record, lock: _platform.Lock) -> _platform.Lock:
         If it cannot be written, or another cluster has taken the name.
     """
     prepare_folder()
-    with writing(path_of(record.name)):
-        held = lock if record.lock.exists() else _platform.Lock(record.lock)
-    if held is not lock:
-        lock.release()
-    update(record)
+    if record.lock.exists():
+        update(record)
+        return lock
+    with writing(record.lock):
+        held = _platform.Lock(record.lock)
+    try:
+        update(record)
+    except BaseException:
+        held.remove()  # or it would be another's, and this would not be tried again
+        raise
+    lock.release()
     return held
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -205,6 +206,22 @@ def test_a_name_must_be_one_of_a_file(name: str) -> None:
 def test_a_name_must_be_one_of_a_file_on_windows(name: str) -> None:
     with pytest.raises(InvalidSpecError, match="cannot be the name of a cluster; use another"):
         records.add(record(name))
+
+
+def test_what_cannot_be_restored_is_tried_again() -> None:
+    """A record that cannot be written leaves no new lock behind, which nobody would hold."""
+    lost = record("a")
+    lock = records.add(lost)
+    shutil.rmtree(records.folder())
+    in_the_way = records.folder() / "a.json"
+    in_the_way.mkdir(parents=True)
+    with pytest.raises(BackendError, match="cannot be written"):
+        records.restore(lost, lock)
+    assert (lock.is_replaced, lost.lock.exists()) == (False, False)
+    in_the_way.rmdir()
+    held = records.restore(lost, lock)
+    assert (held.is_replaced, records.read("a")) == (False, lost)
+    held.remove()
 
 
 def test_nothing_is_there() -> None:
