@@ -10,11 +10,12 @@ import pytest
 from distributed import LocalCluster
 
 from dask_ctl import _private
+from dask_ctl.backends import _private as _private_of_backends
 from tests.conftest import ROOT, require_package
 
 PACKAGE = ROOT / "dask_ctl"
-# Classes that specs name, as those of any other package; and where private names stand.
-APART = {PACKAGE / "mpi.py", PACKAGE / "proxy.py", PACKAGE / "_private.py"}
+# Classes that specs name, as those of any other package.
+APART = {PACKAGE / "mpi.py", PACKAGE / "proxy.py"}
 NAMES = re.compile(
     r"\b(dask_jobqueue|dask_kubernetes|kr8s|dask_gateway|coiled|dask_cloudprovider|SSHCluster"
     r"|KubeCluster|JobQueueCluster|GatewayCluster|[A-Z]{3,}Cluster|[A-Z]{3,}Runner)\b"
@@ -34,7 +35,7 @@ def test_backends_are_named_in_their_rooms_only() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("name", _private.USED)
+@pytest.mark.parametrize("name", _private.USED + _private_of_backends.USED)
 def test_private_names_exist(name: str) -> None:
     """What is used of another package's private names is there in the version installed."""
     module, _, attribute = name.partition(":")

@@ -9,8 +9,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
-from dask_ctl import _private
 from dask_ctl.backends import batch
+from dask_ctl.backends._private import errors_of_commands, in_own_process_group
 from dask_ctl.backends.batch_systems import BatchSystem, submitted_in
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.exceptions import BackendError
@@ -45,7 +45,7 @@ class Jobs:
         """
         from distributed import Status
 
-        own, jobs = _private.in_own_process_group(job_cls), self
+        own, jobs = in_own_process_group(job_cls), self
 
         class Job(own):  # type: ignore[misc, valid-type]
             job_id: str | None
@@ -64,7 +64,7 @@ class Jobs:
                 jobs.submitted(self.job_id)
 
             async def close(self) -> None:
-                with _private.errors_of_commands() as failed:
+                with errors_of_commands() as failed:
                     await super().close()
                 await jobs.cancelled(self.job_id, failed)
                 # SpecCluster's own close asserts it, of each job that anything still refers to.

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import dask.config
 
-from dask_ctl import _private
+from dask_ctl.backends._private import kubernetes_connection
 from dask_ctl.exceptions import BackendError
 
 T = TypeVar("T")
@@ -83,10 +83,10 @@ async def connected(place: Place, timeout: float = TIMEOUT) -> Any:
     BackendError
         If there is no such context.
     """
-    api = await asyncio.wait_for(_private.kubernetes_connection(None), timeout)
+    api = await asyncio.wait_for(kubernetes_connection(None), timeout)
     if place.context not in (None, api.auth.active_context):
         try:
-            api = await asyncio.wait_for(_private.kubernetes_connection(place.context), timeout)
+            api = await asyncio.wait_for(kubernetes_connection(place.context), timeout)
         except ValueError as error:
             raise BackendError(str(error), remedy="see: kubectl config get-contexts") from None
     api.timeout = timeout

@@ -25,6 +25,7 @@ from dask_ctl.backends import (
     plans,
     signature,
 )
+from dask_ctl.backends._private import cancel_start_of_kube_cluster
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.logs import Wanted
 from dask_ctl.backends.sighting import Sighting
@@ -158,7 +159,7 @@ class Kubernetes(Backend):
             return _async.run(kube_api.unless_silent(waiting))
         finally:
             if not making.done():
-                _private.cancel_start_of_kube_cluster(self._made)
+                cancel_start_of_kube_cluster(self._made)
                 futures.wait([making], kube_ending.PATIENCE)
 
     def half_built(self, error: BaseException) -> Any | None:
