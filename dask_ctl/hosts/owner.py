@@ -9,7 +9,6 @@ that is there for a command ends with that.
 from __future__ import annotations
 
 import inspect
-import json
 import logging
 import os
 import pickle
@@ -17,37 +16,33 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from dask_ctl import _async, _platform
-from dask_ctl.backends import Backend, batch, batch_systems, room_of
+from dask_ctl.backends import Backend, room_of
 from dask_ctl.creation import exits
 from dask_ctl.creation.arguments import plain_arguments
 from dask_ctl.creation.call import create
 from dask_ctl.creation.target import load
 from dask_ctl.exceptions import (
     BackendError,
-    DaskCtlError,
     InvalidSpecError,
     exit_code_of,
     explained,
 )
 from dask_ctl.hosts import command
 from dask_ctl.hosts import store as records
+from dask_ctl.hosts.keeper import Keeper
 from dask_ctl.hosts.service import Service
 from dask_ctl.spec.located import Located, Origin, Source, locate, merge
 from dask_ctl.spec.resolved import ResolvedSpec
 from dask_ctl.spec.secrets import masked
 
 logger = logging.getLogger("dask_ctl")
-
-CLOSE_TIMEOUT: Final = 60.0  # seconds
 
 
 def main() -> None:
@@ -69,7 +64,7 @@ def main() -> None:
     try:
         owner.run()
     except KeyboardInterrupt:
-        owner.say(failed="stopped before it was there", exit_code=BackendError.exit_code)
+        owner.keeper.say(failed="stopped before it was there", exit_code=BackendError.exit_code)
         sys.exit(BackendError.exit_code)
     except Exception as error:
         problem = explained(error)
@@ -77,12 +72,12 @@ def main() -> None:
             raise
         code = exit_code_of(error)
         logger.error("nothing was created: %s", problem)  # noqa: TRY400 -- a line for its reader
-        owner.say(failed=str(problem), exit_code=code)
+        owner.keeper.say(failed=str(problem), exit_code=code)
         sys.exit(code)
 
 
 class Owner:
-    """The owner of one cluster, and the ledger of its jobs.
+    """The owner of one cluster.
 
     Parameters
     ----------
@@ -98,15 +93,12 @@ class Owner:
 
     def __init__(self, name: str, tree: Located, channel: int, command: Sequence[str] = ()) -> None:
         self.tree = tree
-        self.channel = channel
         self.command = command
         self.process: subprocess.Popen[bytes] | None = None  # of the command
-        self.stop_within = CLOSE_TIMEOUT
         self.is_kept = False  # nobody asked for its end, so somebody may ask why
-        self._writing = threading.RLock()  # two jobs may be submitted at once
         resolved = ResolvedSpec.of(tree)
         shown = resolved.as_dict()
-        self.record = records.Record(
+        record = records.Record(
             name=name,
             target=resolved.spec.target,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -115,21 +107,18 @@ class Owner:
             host=records.Host.here(),
             command=masked(shlex.join(command)) or None,
         )
-
-    def say(self, **event: Any) -> None:
-        """Tell the command that started this, if it still listens."""
-        with suppress(OSError):
-            os.write(self.channel, json.dumps({"dask_ctl": event}).encode() + b"\n")
+        self.keeper = Keeper(record, channel)
 
     def run(self) -> None:
         """Create the cluster, and own it until it ends."""
-        self.lock = records.add(self.record)
+        keeper = self.keeper
+        keeper.add()
         try:
-            self.say(hosted=self.record.name)
+            keeper.say(hosted=keeper.record.name)
             cluster, can_be_left = self._create()
             room = exits.room_in_charge(cluster)
         except BaseException:
-            self._forget()
+            keeper.forget()
             raise
         with ExitStack() as kept:  # until the command has ended
             try:
@@ -137,61 +126,21 @@ class Owner:
                     environment = command.environment_for(cluster, room, os.environ, kept)
                     self.process = command.start(self.command, environment, **_platform.detached())
                     pid = self.process.pid
-                    self.note(process={"pid": pid, "started": _platform.since_boot(pid) or 0.0})
+                    keeper.note(process={"pid": pid, "started": _platform.since_boot(pid) or 0.0})
                     if can_be_left:
-                        self.change(cluster_name=cluster.name)
+                        keeper.change(cluster_name=cluster.name)
                 elif can_be_left:
                     self._leave(room, cluster)
                     return
-                if note := room.owner_note(self.record.name):
-                    self.say(noted=note)
-                service = Service(self, cluster, room)
+                if note := room.owner_note(keeper.record.name):
+                    keeper.say(noted=note)
+                service = Service(keeper, cluster, room, self.process)
                 _async.run(service.serve())
                 self.is_kept = service.ended_by_itself
             except BaseException:
                 self._end(room, cluster)
                 raise
             self._end(room, cluster)
-
-    def change(self, **changes: Any) -> None:
-        """Write down what has changed of the cluster."""
-        with self._writing:
-            self.record = replace(self.record, **changes)
-            if not self.lock.is_replaced:
-                records.update(self.record)
-
-    def note(self, **changes: Any) -> None:
-        """The same where it is not worth an error; the next change writes it all."""
-        try:
-            self.change(**changes)
-        except BackendError as error:
-            logger.warning("not recorded: %s", error)
-
-    def restore(self) -> None:
-        """Write down again what somebody has removed: a cluster that lives is to be found."""
-        with self._writing, suppress(OSError, BackendError):  # which the next look tries again
-            if not self.lock.is_replaced and not records.is_whole(self.record):
-                self.lock = records.restore(self.record, self.lock)
-                logger.warning("its record had been removed, and is written again")
-
-    # -- the ledger ------------------------------------------------------------------------------
-
-    def submitted(self, system: str, job_id: str) -> None:
-        """Write down a job."""
-        with self._writing:
-            self.note(system=system, jobs=(*self.record.jobs, job_id), refused=None)
-
-    def refused(self, why: str) -> None:
-        """Write down that one was not taken, and why."""
-        logger.error(why)
-        self.note(refused=why)
-
-    def cancelled(self, job_id: str) -> None:
-        """Strike it out; of a cluster that closes only once all are gone, which is waited for."""
-        if self.record.status == "closing":
-            return
-        with self._writing:
-            self.note(jobs=tuple(each for each in self.record.jobs if each != job_id))
 
     # -- from its beginning to its end -----------------------------------------------------------
 
@@ -209,10 +158,10 @@ class Owner:
         tree = shareable(self.tree, room, expanded)
         if room.can_be_left and "name" in inspect.signature(room.target).parameters:
             asked = Origin(Source.ARGUMENT, "--name")
-            tree = merge(tree, locate({"kwargs": {"name": self.record.name}}, asked))
+            tree = merge(tree, locate({"kwargs": {"name": self.keeper.record.name}}, asked))
         self.tree, resolved = tree, ResolvedSpec.of(tree)
-        self.change(spec=resolved.as_dict())
-        cluster = create(resolved, ledger=self)
+        self.keeper.change(spec=resolved.as_dict())
+        cluster = create(resolved, ledger=self.keeper)
         try:
             self._refuse(exits.room_in_charge(cluster), cluster)
         except InvalidSpecError:
@@ -236,7 +185,7 @@ class Owner:
 
     def _leave(self, room: Backend, cluster: Any) -> None:
         kwargs = self.tree.get("kwargs")
-        self.change(
+        self.keeper.change(
             status="running",
             host=None,
             cluster_name=cluster.name,
@@ -245,36 +194,37 @@ class Owner:
         )
         cluster.shutdown_on_close = False
         cluster.close()
-        self.lock.remove()
-        records.drop_kept(self.record)
-        self.say(running=self.record.name)
+        self.keeper.let_go()
+        self.keeper.say(running=self.keeper.record.name)
 
     def _end(self, room: Backend, cluster: Any) -> None:
         """Close the cluster, and strike it out once nothing of it is left, within a time."""
         for signalnum in (*_platform.ending_signals(), signal.SIGINT):
             signal.signal(signalnum, signal.SIG_IGN)
-        logger.info("closing cluster %s", self.record.name)
-        self.note(status="closing")
-        deadline = time.monotonic() + self.stop_within
+        keeper = self.keeper
+        logger.info("closing cluster %s", keeper.record.name)
+        keeper.note(status="closing")
+        deadline = time.monotonic() + keeper.stop_within
         self._end_command()
         closing = _async.in_daemon(exits.undo, cluster, room)
         try:
             closing.result(max(1.0, deadline - time.monotonic()))
         except TimeoutError:
-            logger.error("its class has not closed it within %g s", self.stop_within)  # noqa: TRY400
+            logger.error("its class has not closed it within %g s", keeper.stop_within)  # noqa: TRY400
             self._end_by_force(deadline)
-        self._forget()
+        keeper.forget(is_kept=self.is_kept)
 
     def _end_command(self) -> None:
         """End the command if it still runs; write down how it has ended by itself."""
         if self.process is None:
             return
         if self.process.poll() is not None:
-            self.note(exit_code=command.exit_code(self.process))
-            logger.info("the command has ended with exit code %d", self.record.exit_code)
+            code = command.exit_code(self.process)
+            self.keeper.note(exit_code=code)
+            logger.info("the command has ended with exit code %d", code)
             return
         logger.info("ending the command")
-        _platform.end_tree(self.process.pid, min(command.TIMEOUT, self.stop_within / 2))
+        _platform.end_tree(self.process.pid, min(command.TIMEOUT, self.keeper.stop_within / 2))
 
     def _end_by_force(self, deadline: float) -> None:
         import psutil
@@ -282,33 +232,9 @@ class Owner:
         for child in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
                 child.kill()
-        self._forget(deadline)
+        self.keeper.forget(is_kept=self.is_kept, deadline=deadline)
         logging.shutdown()
         os._exit(1)  # whatever hangs would hold up an orderly end
-
-    def _forget(self, deadline: float | None = None) -> None:
-        self._cancel_jobs(deadline or time.monotonic() + self.stop_within)
-        if self.record.jobs:  # what is left can be ended by whoever finds its record
-            self.lock.release()
-            return
-        if self.is_kept:
-            records.keep(self.record)
-        with open(os.devnull, "wb") as nothing:  # Windows removes no log that is open
-            os.dup2(nothing.fileno(), 1)
-            os.dup2(nothing.fileno(), 2)
-        records.remove(self.record.name, self.lock)
-
-    def _cancel_jobs(self, deadline: float) -> None:
-        """Cancel the jobs that the class of the cluster has left."""
-        if self.record.system is None or not self.record.jobs:
-            return
-        system = batch_systems.SYSTEMS[self.record.system]
-        try:
-            batch.cancel(system, self.record.jobs, max(1.0, deadline - time.monotonic()))
-            batch.until_gone(system, self.record.jobs, max(1.0, deadline - time.monotonic()))
-            self.change(jobs=())
-        except DaskCtlError as error:
-            logger.error("jobs are left: %s", error)  # noqa: TRY400 -- a line for its reader
 
 
 def shareable(tree: Located, room: Backend, expanded: Located) -> Located:

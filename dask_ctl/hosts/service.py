@@ -22,11 +22,10 @@ from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, re
 from dask_ctl.hosts import log
 from dask_ctl.hosts import store as records
 from dask_ctl.hosts.client import LOOPBACK, MAX_LINE
+from dask_ctl.hosts.keeper import Keeper
 
 if TYPE_CHECKING:
     import subprocess
-
-    from dask_ctl.hosts.owner import Owner
 
 logger = logging.getLogger("dask_ctl")
 
@@ -41,16 +40,24 @@ class Service:
 
     Parameters
     ----------
-    owner : Owner
-        Whose they are.
+    keeper : Keeper
+        Who keeps its record.
     cluster : object
         The live cluster.
     room : Backend
         Its room.
+    command : subprocess.Popen, optional
+        The command for whose time the cluster is there.
     """
 
-    def __init__(self, owner: Owner, cluster: Any, room: Backend) -> None:
-        self.owner, self.cluster, self.room = owner, cluster, room
+    def __init__(
+        self,
+        keeper: Keeper,
+        cluster: Any,
+        room: Backend,
+        command: subprocess.Popen[bytes] | None = None,
+    ) -> None:
+        self.keeper, self.cluster, self.room, self.command = keeper, cluster, room, command
         self.address = str(cluster.scheduler_address)
         self.stop = asyncio.Event()
         self.ended_by_itself = False
@@ -61,16 +68,16 @@ class Service:
         for signalnum in (*_platform.ending_signals(), signal.SIGINT):
             signal.signal(signalnum, lambda *_: loop.call_soon_threadsafe(self.stop.set))
         server = await self._listening()
-        host = self.owner.record.host
+        host = self.keeper.record.host
         assert host is not None  # noqa: S101 -- it is this process
         port = server.sockets[0].getsockname()[1]
-        self.owner.change(status="running", address=self.address, host=replace(host, port=port))
-        records.drop_kept(self.owner.record)
-        self.owner.say(running=self.owner.record.name)
-        os.close(self.owner.channel)
+        self.keeper.change(status="running", address=self.address, host=replace(host, port=port))
+        records.drop_kept(self.keeper.record)
+        self.keeper.say(running=self.keeper.record.name)
+        os.close(self.keeper.channel)
         looking = [asyncio.create_task(self._until_gone())]
-        if self.owner.process is not None:
-            looking.append(asyncio.create_task(self._until_ended(self.owner.process)))
+        if self.command is not None:
+            looking.append(asyncio.create_task(self._until_ended(self.command)))
         await self.stop.wait()
         for each in looking:
             each.cancel()
@@ -103,7 +110,7 @@ class Service:
 
     async def _asked(self, reader: asyncio.StreamReader) -> dict[str, Any] | None:
         """What is asked for, if by somebody who knows the secret."""
-        host = self.owner.record.host
+        host = self.keeper.record.host
         known = "" if host is None else host.secret
         try:
             line = await asyncio.wait_for(reader.readline(), _LINE_TIMEOUT)
@@ -123,7 +130,7 @@ class Service:
         if verb == "adapt":
             return await self._adapt(arguments)
         if verb == "close":
-            self.owner.stop_within = arguments.get("within") or self.owner.stop_within
+            self.keeper.stop_within = arguments.get("within") or self.keeper.stop_within
             return self.stop.set()
         raise BackendError(f"unknown verb {verb!r}", remedy="use the same version of dask-ctl")
 
@@ -134,8 +141,8 @@ class Service:
                 f"{n!r} is no number of workers", remedy="give one that is not negative"
             )
         _private.stop_adapting(self.cluster)
-        if self.owner.record.adapt is not None:
-            self.owner.note(adapt=None)
+        if self.keeper.record.adapt is not None:
+            self.keeper.note(adapt=None)
         await self._anew(lambda: self.cluster.scale(n))
 
     async def _adapt(self, options: dict[str, Any]) -> None:
@@ -144,18 +151,18 @@ class Service:
             raise InvalidSpecError.of(problem)
         given = self.room.adapt_options(self.cluster, options)
         await self._anew(lambda: self.cluster.adapt(**given))
-        self.owner.note(adapt=options)
+        self.keeper.note(adapt=options)
 
     async def _anew(self, change: Callable[[], object]) -> None:
         """Change the size of the cluster, whatever was refused before."""
-        if self.owner.record.refused is not None:
-            self.owner.note(refused=None)
+        if self.keeper.record.refused is not None:
+            self.keeper.note(refused=None)
             await asyncio.to_thread(self.room.before_scaling, self.cluster)
         await asyncio.to_thread(change)
 
     def _refuse_fixed(self, verb: str) -> None:
         if _private.has_fixed_size(self.cluster) or not hasattr(self.cluster, verb):
-            record = self.owner.record
+            record = self.keeper.record
             raise BackendError(
                 f"{record.target} cannot {verb} {record.name!r}",
                 remedy="it has the size that its spec gave it",
@@ -172,13 +179,13 @@ class Service:
         failures = 0
         while failures < _LOOKS:
             await asyncio.sleep(_LOOK_INTERVAL)
-            log.shorten(self.owner.record.log)
-            self.owner.restore()
+            log.shorten(self.keeper.record.log)
+            self.keeper.restore()
             failures = 0 if await self._is_there() else failures + 1
         self.ended_by_itself = True
-        limit = self.owner.record.spec["spec"].get("idle_timeout")
+        limit = self.keeper.record.spec["spec"].get("idle_timeout")
         why = f" (its idle_timeout is {limit})" if limit else ""
-        logger.warning("the scheduler of cluster %s has gone%s", self.owner.record.name, why)
+        logger.warning("the scheduler of cluster %s has gone%s", self.keeper.record.name, why)
         # Closing the cluster calls it again, and again, for as long as this.
         dask.config.set({"distributed.comm.timeouts.connect": _LOOK_INTERVAL})
         self.stop.set()

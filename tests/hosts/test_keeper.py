@@ -1,4 +1,4 @@
-"""The owner of a cluster, and the ledger of its jobs."""
+"""Who keeps the record of a cluster, and the ledger of its jobs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ SPEC = {"module": "dask.distributed", "class": "LocalCluster"}
 @pytest.mark.parametrize("attempt", range(20))
 def test_jobs_that_are_submitted_at_once(attempt: int) -> None:
     """Of jobs that threads note at the same time none is lost, nor is one struck out too much."""
-    owner = Owner("a", resolve(SPEC).tree, os.open(os.devnull, os.O_WRONLY))
-    owner.lock = records.add(owner.record)
+    channel = os.open(os.devnull, os.O_WRONLY)
+    keeper = Owner("a", resolve(SPEC).tree, channel).keeper
+    keeper.add()
     ids = [f"{attempt}{n}" for n in range(8)]
     barrier = threading.Barrier(len(ids))
 
     def note(job_id: str) -> None:
         barrier.wait()
-        owner.submitted("slurm", job_id)
-        owner.submitted("slurm", f"{job_id}-done")
-        owner.cancelled(f"{job_id}-done")
+        keeper.submitted("slurm", job_id)
+        keeper.submitted("slurm", f"{job_id}-done")
+        keeper.cancelled(f"{job_id}-done")
 
     threads = [threading.Thread(target=note, args=(job_id,)) for job_id in ids]
     for thread in threads:
@@ -35,5 +36,5 @@ def test_jobs_that_are_submitted_at_once(attempt: int) -> None:
         thread.join()
     assert sorted(records.read("a").jobs) == ids
     assert records.read("a").system == "slurm"
-    owner.lock.release()
-    os.close(owner.channel)
+    keeper.let_go()
+    os.close(channel)
