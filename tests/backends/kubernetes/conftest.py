@@ -92,6 +92,8 @@ def kubernetes(
     # Outside of Kubernetes no Service has a name; without this the client tries for 20 seconds.
     monkeypatch.setenv("DASK_KUBERNETES__PORT_FORWARD_CLUSTER_IP", "true")
     monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__N_WORKERS", "2")
+    # A real one may be older than kr8s likes, which is not what is tested.
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore:Kubernetes version:UserWarning")
     kubernetes = Kubernetes(kubeconfig)
     yield kubernetes
     try:
