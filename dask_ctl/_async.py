@@ -69,6 +69,23 @@ def in_daemon(function: Callable[..., T], *args: Any) -> Future[T]:
     return future
 
 
+class Loop:
+    """A loop in a daemon thread, for what lives longer than one coroutine."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(Daemons())
+        in_daemon(self._loop.run_forever)
+
+    def start(self, coroutine: Later[T]) -> Future[T]:
+        """Run a coroutine in it; cancelling the future cancels that."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def stop(self) -> None:
+        """End it, whatever still runs in it."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+
 class Daemons(ThreadPoolExecutor):
     """Threads that do not keep a process from ending, unlike those of asyncio's own executor."""
 

@@ -72,11 +72,8 @@ class Backend:
     classes: ClassVar[tuple[str, ...]] = ()
     public_name: ClassVar[str | None] = None
     packages: ClassVar[Mapping[str, str]] = {
-        "dask": "dask",
-        "dask_cuda": "dask-cuda",
-        "dask_mpi": "dask-mpi",
-        "dask_yarn": "dask-yarn",
-        "distributed": "distributed",
+        module: module.replace("_", "-")
+        for module in ("dask", "dask_cuda", "dask_mpi", "dask_yarn", "distributed")
     }
     gone: ClassVar[Mapping[str, str]] = {}
     templates: ClassVar[tuple[str, ...]] = ()
@@ -296,6 +293,10 @@ class Backend:
         takes_it = "asynchronous" in takes or signature.is_open(self.target.from_name)
         known = {"asynchronous": asynchronous} if takes_it else {}  # the older tool: name alone
         return self.target.from_name(name, **known, **arguments)
+
+    def addresses(self, cluster: Any) -> tuple[str | None, str | None]:
+        """Where its scheduler and its dashboard are, for others than this process, too."""
+        return cluster.scheduler_address, getattr(cluster, "dashboard_link", None)
 
     async def confirm(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Raise `NoSuchClusterError` if the service answers that it has no such cluster."""

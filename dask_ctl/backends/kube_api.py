@@ -73,6 +73,17 @@ class Place(NamedTuple):
         return cls(namespace, kwargs.get("context"))
 
 
+def forwarded() -> dict[str, bool]:
+    """The argument of the class that has the port of a scheduler forwarded at once, if it is to be.
+
+    Outside of Kubernetes the class asks some twenty times for the name of the scheduler's Service
+    before it does so (dask-kubernetes 2026.3), which takes longer than an answer is waited for.
+    """
+    is_said = dask.config.get("kubernetes.port-forward-cluster-ip", None) is not None
+    is_inside = "KUBERNETES_SERVICE_HOST" in os.environ  # where names of Services are known
+    return {} if is_said or is_inside else {"port_forward_cluster_ip": True}
+
+
 async def connected(place: Place, timeout: float = TIMEOUT) -> Any:
     """A connection, which whoever asks kr8s on the same loop is given for as long as it is held.
 

@@ -225,9 +225,18 @@ class Kubernetes(Backend):
         connecting = partial(kube_api.connected, kube_api.Place.of(arguments))
         with self._loop(connecting, asynchronous=asynchronous) as loop:
             # In a running loop it would otherwise start a second time, never awaited.
-            own = {"quiet": True, "loop": loop}
+            own = {"quiet": True, "loop": loop, **kube_api.forwarded()}
             given = own | self._in_current_context(name, arguments)
             return super().connect(name, given, asynchronous=asynchronous)
+
+    def addresses(self, cluster: Any) -> tuple[str | None, str | None]:
+        """None that a port of this process is forwarded to."""
+        address, dashboard = super().addresses(cluster)
+        here = "://localhost:"
+        return (
+            None if address is None or here in address else address,
+            None if dashboard is None or here in dashboard else dashboard,
+        )
 
     async def confirm(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Ask Kubernetes, which knows; who connects then shares the connection."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from contextlib import suppress
 from typing import Any, Final
@@ -225,19 +226,20 @@ def logs(*, name: str, follow: bool, tail: int | None, since: float | None) -> N
 @click.command(epilog="Example: dask cluster dashboard mine")
 @_only
 def dashboard(*, name: str) -> None:
-    """Print where the dashboard of NAME is; at a terminal, open it."""
-    from dask_ctl import lifecycle
-    from dask_ctl.exceptions import BackendError
+    """Print where the dashboard of NAME is; at a terminal, open it.
 
-    details = lifecycle.describe_cluster(name)
-    if (address := details["dashboard"]) is None:
-        raise BackendError(
-            f"no dashboard of cluster {name!r} is known; it is {details['status']}",
-            remedy="give it one (kwargs.dashboard_address), and have bokeh installed",
-        )
-    click.echo(address)
-    if sys.stdout.isatty():
-        click.launch(address)
+    Where it is reached through a forwarded port, that is forwarded until Ctrl-C.
+    """
+    from dask_ctl import lifecycle
+
+    with lifecycle.open_dashboard(name) as (address, is_forwarded):
+        click.echo(address)
+        if sys.stdout.isatty():
+            click.launch(address)
+        if is_forwarded:
+            click.echo("This port is forwarded to it until Ctrl-C.", err=True)
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
 
 
 @click.command(epilog="Example: dask cluster wait mine --workers 4 --timeout 5m")

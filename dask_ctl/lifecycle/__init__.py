@@ -41,6 +41,7 @@ from dask_ctl.lifecycle.running import (
     get_cluster,
     get_logs,
     get_snippet,
+    open_dashboard,
     wait_for_command,
     wait_for_workers,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "list_spec_places",
     "list_specs",
     "only_cluster",
+    "open_dashboard",
     "plan_spec",
     "resolve_spec",
     "run_command",

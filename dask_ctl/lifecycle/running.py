@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from dask_ctl.lifecycle.later import now_or_later
@@ -88,6 +89,35 @@ def describe_cluster(
     from dask_ctl.management import verbs
 
     return now_or_later(verbs.describe(name), asynchronous)
+
+
+@contextmanager
+def open_dashboard(name: str) -> Iterator[tuple[str, bool]]:
+    """Have the dashboard of a running cluster where a browser here can open it.
+
+    Parameters
+    ----------
+    name : str
+        As of `get_cluster`.
+
+    Yields
+    ------
+    address : str
+        Of its page.
+    is_forwarded : bool
+        Whether it is there only as long as the body runs, by a port that is forwarded.
+
+    Raises
+    ------
+    NoSuchClusterError
+        If there is no cluster of that name.
+    BackendError
+        If no dashboard of it is known.
+    """
+    from dask_ctl.management import verbs
+
+    with verbs.dashboard(name) as found:
+        yield found
 
 
 @overload

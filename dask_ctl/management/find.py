@@ -20,6 +20,7 @@ from dask_ctl.exceptions import (
 from dask_ctl.hosts import store as records
 from dask_ctl.management.discovery import chosen, of_record, survey
 from dask_ctl.management.info import ClusterInfo
+from dask_ctl.management.left import Left
 from dask_ctl.management.live import Live
 from dask_ctl.management.seen import Seen
 from dask_ctl.spec import settings
@@ -49,12 +50,20 @@ async def everything(method: str | None = None) -> tuple[list[ClusterInfo], list
             return live, await live.look_closely()
 
     looks: list[asyncio.Task[tuple[Live, ClusterInfo]]] = []
+    left: list[Left] = []  # with a record; their services may tell what else is to be asked for
+    listed: list[Live] = []
     problems: list[DaskCtlError] = []
     async for found in survey(chosen(method)):
         if isinstance(found, DaskCtlError):
             problems.append(found)
+        elif isinstance(found, Left) and found.record is not None:
+            left.append(found)
         else:
+            listed.append(found)
             looks.append(asyncio.create_task(looked(found)))
+    for each in left:
+        each.learn(listed)
+    looks.extend(asyncio.create_task(looked(each)) for each in left)
     rows = await asyncio.gather(*looks)
     return sorted(_once(rows), key=lambda info: (info.discovery, info.name)), problems
 

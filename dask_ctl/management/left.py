@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final, Literal
 
@@ -27,10 +28,46 @@ from dask_ctl.exceptions import (
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import of_scheduler
 from dask_ctl.management.live import CLIENT, Live, in_service, parts_of_log, within
+from dask_ctl.spec import settings
 from dask_ctl.spec.located import Origin, Source, locate
 from dask_ctl.spec.values import expand
 
 _GRACE: Final = 1.0  # seconds, for a room that heeds the deadline to say what is left
+
+
+async def _told_by(cluster: Any, room: Backend) -> dict[str, Any]:
+    """What a cluster object says of its cluster: fields of a `ClusterInfo`."""
+    told, scheduler = cluster.scheduler_info, getattr(cluster, "scheduler_comm", None)
+    if scheduler is not None:  # what a cluster object keeps says nothing of load
+        told = await scheduler.identity()
+    address, dashboard = room.addresses(cluster)
+    said = of_scheduler({**told, "services": {}, "dashboard": dashboard})
+    return {"status": "running", **said, "address": address}
+
+
+class _Watch:
+    """A cluster object that is kept from one look to the next, in a loop of its own."""
+
+    def __init__(self, attach: Callable[[], Awaitable[Any]], room: Backend) -> None:
+        self.loop = _async.Loop()
+        self._attach, self._room = attach, room
+        self._cluster: Any = None
+
+    async def look(self) -> dict[str, Any]:
+        """What it says; if it fails, the next look connects anew."""
+        if self._cluster is None:
+            self._cluster = await self._attach()
+        try:
+            return await _told_by(self._cluster, self._room)
+        except BaseException:
+            await self.let_go()
+            raise
+
+    async def let_go(self) -> None:
+        """Close the object, which leaves the cluster running."""
+        cluster, self._cluster = self._cluster, None
+        if cluster is not None:
+            await settled(cluster.close())
 
 
 class Left(Live):
@@ -57,6 +94,7 @@ class Left(Live):
         super().__init__(name or sighting.name, discovery, record)
         self.sighting, self._target = sighting, target
         self._by_name = False
+        self._watch: _Watch | None = None
 
     @cached_property
     def room(self) -> Backend:
@@ -77,6 +115,12 @@ class Left(Live):
     def cluster_class(self) -> Any:
         """Its class."""
         return self.room.target
+
+    def learn(self, others: Iterable[Live]) -> None:
+        """What its service said in a list of all that it has is enough to list it."""
+        for other in others:
+            if isinstance(other, Left) and "status" in other.sighting.known and self.is_same(other):
+                self.sighting = replace(self.sighting, known=other.sighting.known)
 
     @property
     def key(self) -> tuple[str | None, str]:
@@ -109,22 +153,29 @@ class Left(Live):
         import distributed  # noqa: F401 -- before any thread, which would see half of it
 
         # In a thread and a loop of its own, as its class may block.
-        return await asyncio.wrap_future(in_daemon(asyncio.run, self._told()))
+        if self._watch is not None:
+            return await asyncio.wrap_future(self._watch.loop.start(self._watch.look()))
+        return await asyncio.wrap_future(in_daemon(asyncio.run, self._looked_at_once()))
 
-    async def _told(self) -> dict[str, Any]:
+    async def _looked_at_once(self) -> dict[str, Any]:
         cluster = await self.attach()
         try:
-            told, scheduler = cluster.scheduler_info, getattr(cluster, "scheduler_comm", None)
-            if scheduler is not None:  # what a cluster object keeps says nothing of load
-                told = await scheduler.identity()
-            dashboard = getattr(cluster, "dashboard_link", None)
-            return {
-                "status": "running",
-                **of_scheduler({**told, "dashboard": dashboard}),
-                "address": cluster.scheduler_address,
-            }
+            return await _told_by(cluster, self.room)
         finally:
             await settled(cluster.close())
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """By one cluster object: each that connects may leave a thread and a port behind."""
+        self._watch = watch = _Watch(self.attach, self.room)
+        try:
+            yield
+        finally:
+            self._watch = None
+            with suppress(Exception):  # it was only looked at
+                ended = asyncio.wrap_future(watch.loop.start(watch.let_go()))
+                await asyncio.wait_for(ended, settings.discovery_timeout())
+            watch.loop.stop()
 
     async def waiting_for(self, timeout: float) -> str | None:
         """What its service says."""

@@ -80,6 +80,11 @@ class Live(ABC):
         except Exception as error:  # noqa: BLE001 -- whatever a class raises
             return self.info(status=f"unreachable: {reason(error)}")
 
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Look at it more than once in the body: whoever connects for a look connects once."""
+        yield
+
     async def look_closely(self) -> ClusterInfo:
         """The same, and what it waits for."""
         info = await self.look()

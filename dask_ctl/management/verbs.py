@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final
 
 from dask_ctl import _async
@@ -22,8 +22,8 @@ from dask_ctl.exceptions import (
 from dask_ctl.hosts import log
 from dask_ctl.hosts import store as records
 from dask_ctl.management.find import find
-from dask_ctl.management.info import load_of, workers_of
-from dask_ctl.management.live import POLL
+from dask_ctl.management.info import ClusterInfo, load_of, workers_of
+from dask_ctl.management.live import POLL, Live
 
 DELETE_TIMEOUT: Final = 180.0  # seconds
 _ASK: Final = 2.0  # seconds, for what a wait is for, which holds it up
@@ -128,37 +128,43 @@ async def wait(
     deadline = _deadline(timeout) if deadline is None else deadline
     live = await find(name)
     last, due = None, time.monotonic() + FIRST_NOTE
-    while True:
-        began = time.monotonic()
-        info = await live.look()
-        if info.workers is not None and info.workers != last and told is not None:
-            told(info.workers)
-        last = info.workers
-        if last is not None and (last == n if exactly else last >= n):
-            return
-        if last is None:
-            await asyncio.to_thread(live.require)
-        if why := live.hopeless():
-            raise BackendError(
-                f"cluster {name!r} has {last or 0} workers, and no more will come: {why}",
-                remedy="mend its spec, and create it anew",
-            )
-        if deadline is not None and time.monotonic() > deadline:
-            why, error = await live.waiting_for(_ASK), live.last_error()
-            said = [why, None if why and error and why in error else error]
-            few = f"cluster {name!r} has {last} workers, not yet as many as were asked for"
+    async with live.watched():
+        while True:
+            began = time.monotonic()
+            info = await live.look()
+            if info.workers is not None and info.workers != last and told is not None:
+                told(info.workers)
+            last = info.workers
+            if last is not None and (last == n if exactly else last >= n):
+                return
             if last is None:
-                few = f"how many workers cluster {name!r} has is not known: it is {info.status}"
-            raise BackendError(
-                ": ".join([few, *filter(None, said)]),
-                remedy=f"wait longer with --timeout, or see: dask cluster logs {name}",
-            )
-        if noted is not None and time.monotonic() > due:
-            due = time.monotonic() + NOTE_INTERVAL
-            if reasons := await live.waiting_for(_ASK):
-                noted(f"waiting for workers: {reasons}")
-        # Where a look is costly, such as through a port forward, they are fewer.
-        await asyncio.sleep(max(POLL, time.monotonic() - began))
+                await asyncio.to_thread(live.require)
+            if why := live.hopeless():
+                raise BackendError(
+                    f"cluster {name!r} has {last or 0} workers, and no more will come: {why}",
+                    remedy="mend its spec, and create it anew",
+                )
+            if deadline is not None and time.monotonic() > deadline:
+                raise await _too_few(name, live, info)
+            if noted is not None and time.monotonic() > due:
+                due = time.monotonic() + NOTE_INTERVAL
+                if reasons := await live.waiting_for(_ASK):
+                    noted(f"waiting for workers: {reasons}")
+            # Where a look is costly, such as through a port forward, they are fewer.
+            await asyncio.sleep(max(POLL, time.monotonic() - began))
+
+
+async def _too_few(name: str, live: Live, info: ClusterInfo) -> BackendError:
+    """The error of a wait that is over."""
+    why, error = await live.waiting_for(_ASK), live.last_error()
+    said = [why, None if why and error and why in error else error]
+    few = f"cluster {name!r} has {info.workers} workers, not yet as many as were asked for"
+    if info.workers is None:
+        few = f"how many workers cluster {name!r} has is not known: it is {info.status}"
+    return BackendError(
+        ": ".join([few, *filter(None, said)]),
+        remedy=f"wait longer with --timeout, or see: dask cluster logs {name}",
+    )
 
 
 async def describe(name: str) -> dict[str, Any]:
@@ -175,6 +181,24 @@ async def describe(name: str) -> dict[str, Any]:
         "spec": record.spec.get("spec") if record else None,
         "origins": record.spec.get("origins") if record else None,
     }
+
+
+@contextmanager
+def dashboard(name: str) -> Iterator[tuple[str, bool]]:
+    """Where the dashboard of a cluster is, and whether only as long as the body runs."""
+    live = _async.run(find(name))
+    info = _async.run(live.look())
+    with ExitStack() as connected:
+        address, is_forwarded = info.dashboard, False
+        if address is None and info.status == "running":
+            cluster = connected.enter_context(live.connect(asynchronous=False))
+            address, is_forwarded = getattr(cluster, "dashboard_link", None), True
+        if not address:
+            raise BackendError(
+                f"no dashboard of cluster {name!r} is known; it is {info.status}",
+                remedy="give it one (kwargs.dashboard_address), and have bokeh installed",
+            )
+        yield address, is_forwarded
 
 
 async def command_ended(name: str, timeout: float | None = None) -> int | None:

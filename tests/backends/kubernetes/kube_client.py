@@ -12,6 +12,7 @@ from typing import Any
 from tests.conftest import ROOT
 
 NAME, NAMESPACE = "foo", "bar"  # as in the example
+GROUPS = ["", "apps", "kubernetes.dask.org"]
 PAGE = ROOT / "docs" / "backends" / "kubernetes.md"
 SCRIPTS, LIST, SHOW, DELETE, LOGS = range(1, 6)  # columns of its table
 
@@ -82,15 +83,52 @@ def rights(*columns: int) -> dict[str, Any]:
 def as_user(kubeconfig: Path, role: dict[str, Any] | None) -> Path:
     """A kubeconfig of somebody who may do this and no more: verbs by namespace and resource.
 
-    Without a role, of somebody who is not known.
+    Without a role, of somebody who is not known. A real API server is to know the token
+    ``limited`` of a user who is called so, too.
     """
-    roles = {} if role is None else {"limited": role}
-    (kubeconfig.parent / "roles.json").write_text(json.dumps(roles))
+    if in_memory(kubeconfig):
+        roles = {} if role is None else {"limited": role}
+        (kubeconfig.parent / "roles.json").write_text(json.dumps(roles))
+    elif role is not None:
+        _bind(kubeconfig, role)
     config = json.loads(kubeconfig.read_text())
     config["users"][0]["user"] = {"token": "limited"}
     path = kubeconfig.parent / "limited"
     path.write_text(json.dumps(config))
     return path
+
+
+def in_memory(kubeconfig: Path) -> bool:
+    """Whether this is an API server of the tests, which can be told how to answer."""
+    return (kubeconfig.parent / "api.log").exists()
+
+
+def _bind(kubeconfig: Path, role: dict[str, Any]) -> None:
+    """Have the user ``limited`` of a real API server have a role, and no other."""
+    import kr8s
+    from kr8s.objects import new_class
+
+    api = kr8s.api(kubeconfig=str(kubeconfig))
+    group = "rbac.authorization.k8s.io"
+    binding = new_class("RoleBinding", f"{group}/v1")
+    kinds = new_class("Role", f"{group}/v1"), binding
+    for kind in kinds:
+        for each in api.get(kind, namespace=kr8s.ALL, field_selector="metadata.name=limited"):
+            each.delete()
+    for namespace, resources in role.items():
+        about = {"metadata": {"name": "limited", "namespace": namespace}}
+        rules = [
+            {
+                "apiGroups": GROUPS,
+                "resources": [each],
+                "verbs": [*verbs],
+            }
+            for each, verbs in resources.items()
+        ]
+        subjects = [{"kind": "User", "name": "limited", "apiGroup": group}]
+        whose = {"kind": "Role", "name": "limited", "apiGroup": group}
+        kinds[0]({**about, "rules": rules}, api=api).create()
+        binding({**about, "roleRef": whose, "subjects": subjects}, api=api).create()
 
 
 def folders() -> Iterator[tuple[int, str]]:

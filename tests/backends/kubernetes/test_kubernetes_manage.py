@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from urllib.request import urlopen
 
 import pytest
 from kube_client import Kubernetes
 
+from dask_ctl import BackendError, wait_for_workers
 from dask_ctl.hosts import store as records
 from tests.backends.scripts import DASK_CLUSTER, USE, example, kept_log, ok, refused
 
@@ -89,3 +94,39 @@ def test_workers_that_do_not_come(
     refused(run, 5, "'foo' ")
     assert "creating dask_kubernetes" in kept_log(run)
     assert (kubernetes.left(), records.names()) == ([], [])
+
+
+def test_by_its_name_as_users_have_it(
+    isolated: Path,
+    dask_cluster: Callable[..., CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody need know that outside of Kubernetes no Service has a name, which is asked for long.
+
+    What the port of a process is forwarded to is told as an address only while it is there.
+    """
+    ok(dask_cluster("create", "--wait", "2"))
+    monkeypatch.delenv("DASK_KUBERNETES__PORT_FORWARD_CLUSTER_IP")
+    monkeypatch.setenv("DASK_CTL__DISCOVERY__TIMEOUT", "9s")  # the class asks for longer
+    rows = json.loads(ok(dask_cluster("list", "--output", "json")))
+    (row,) = (each for each in rows if each["name"] == "foo")
+    assert (row["discovery"], row["status"], row["workers"]) == ("recorded", "running", 2)
+    shown = json.loads(ok(dask_cluster("show", "foo", "--output", "json")))
+    assert shown["memory_used"] > 0
+    assert (shown["address"], shown["dashboard"]) == (None, None)
+
+    with subprocess.Popen(
+        [*map(str, DASK_CLUSTER), "dashboard"], stdout=subprocess.PIPE, text=True
+    ) as opened:
+        assert opened.stdout is not None
+        link = opened.stdout.readline().strip()
+        with urlopen(link.replace("/status", "/health"), timeout=30) as answer:
+            assert answer.read() == b"ok"
+        opened.send_signal(signal.SIGINT)
+        assert opened.wait(60) == 0
+
+    with pytest.raises(BackendError, match="2 workers, not yet as many"):
+        wait_for_workers("foo", 3, timeout=5)
+    forwards = [each.name for each in threading.enumerate() if "PortForward" in each.name]
+    assert len(forwards) <= 2, "of the scheduler and its dashboard, however often it was looked at"
+    ok(dask_cluster("delete", "foo"))
