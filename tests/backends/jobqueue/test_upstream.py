@@ -41,6 +41,13 @@ def test_their_own_tests(tmp_path: Path) -> None:
     directly, through = (passed(run.communicate(timeout=250)[0]) for run in runs)
     assert len(directly) > 100
     missing = {name for name in directly - through if not CHECKED_BEFORE.search(name)}
+    if missing:  # some listen at a port of their choice, where the other run may have listened
+        names = {re.sub(r".*::|\[.*", "", name) for name in missing}
+        again = subprocess.run(
+            [*command, "-k", " or ".join(names)],
+            env={**env, "THROUGH": "1"}, capture_output=True, text=True, timeout=250, check=False,
+        )  # fmt: skip
+        missing -= passed(again.stdout)
     assert missing == set()
 
 

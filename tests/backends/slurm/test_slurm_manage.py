@@ -318,9 +318,9 @@ def test_announcement_in_run(slurm: Slurm) -> None:
 
 def test_an_end_when_idle(slurm: Slurm) -> None:
     """Jobs that run and jobs that wait are gone, and the log tells why."""
-    more = ("--set", "kwargs.n_workers=9", "--idle-timeout", "5s")
-    ok(dask_cluster(slurm, "create", "--name", "a", "--wait", "1", *more))
-    assert "PENDING" in slurm.queue()
+    more = ("--set", "kwargs.n_workers=9", "--idle-timeout", "15s")
+    ok(dask_cluster(slurm, "create", "--name", "a", *more))
+    wait_until(lambda: {"PENDING", "RUNNING"} <= set(slurm.queue()), "some run, some wait", 15)
     wait_until(lambda: not records.exists("a"), "it has ended", timeout=90)
     wait_until(lambda: slurm.queue() == [], "its jobs are gone")
-    assert "closing after being idle for 5.00 s" in ok(dask_cluster(slurm, "logs", "a"))
+    assert "closing after being idle for 15.00 s" in ok(dask_cluster(slurm, "logs", "a"))
