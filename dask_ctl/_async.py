@@ -31,7 +31,10 @@ def _run_alone(coroutine: Later[T]) -> T:
     with asyncio.Runner() as runner:
         # Ctrl-C does not wait for what waits in a thread.
         runner.get_loop().set_default_executor(Daemons())
-        return runner.run(coroutine)
+        try:
+            return runner.run(coroutine)
+        except KeyboardInterrupt as interrupted:  # not while a cancelled task was handled
+            raise interrupted from None
 
 
 def iterate(pieces: AsyncIterator[T]) -> Iterator[T]:

@@ -124,6 +124,7 @@ def _bind(kubeconfig: Path, role: dict[str, Any]) -> None:
                 "verbs": [*verbs],
             }
             for each, verbs in resources.items()
+            if verbs
         ]
         subjects = [{"kind": "User", "name": "limited", "apiGroup": group}]
         whose = {"kind": "Role", "name": "limited", "apiGroup": group}
