@@ -39,6 +39,8 @@ class Backend:
         What ``spec init`` writes: files ``templates/<name>.yaml`` beside the room's module.
     commands : mapping of str to str
         For templates a command that is found where they can be used.
+    place : str or None
+        The argument that says where a name is unique, if that is not everywhere.
     service : str or None
         The name of the discovery method that `sightings` is.
     broken_methods : mapping of str to str
@@ -78,6 +80,7 @@ class Backend:
     gone: ClassVar[Mapping[str, str]] = {}
     templates: ClassVar[tuple[str, ...]] = ()
     commands: ClassVar[Mapping[str, str]] = {}
+    place: ClassVar[str | None] = None
     service: ClassVar[str | None] = None
     broken_methods: ClassVar[Mapping[str, str]] = {}
     starts_empty: ClassVar[bool] = False
@@ -285,12 +288,8 @@ class Backend:
         return written(kwargs, tuple(inspect.signature(self.target.from_name).parameters)[1:])
 
     def connect(self, name: str, arguments: Mapping[str, Any], *, asynchronous: bool) -> Any:
-        """A cluster object for a cluster that runs, which it leaves running when it is closed.
-
-        Inside a running loop it is yet to be awaited.
-        """
-        takes = signature.explicit(inspect.signature(self.target.from_name))
-        takes_it = "asynchronous" in takes or signature.is_open(self.target.from_name)
+        """A cluster object, which leaves it running; inside a loop it is yet to be awaited."""
+        takes_it = signature.accepts(self.target.from_name, "asynchronous")
         known = {"asynchronous": asynchronous} if takes_it else {}  # the older tool: name alone
         return self.target.from_name(name, **known, **arguments)
 
@@ -332,11 +331,9 @@ class Backend:
 
     def snippet(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, str]:
         """The import and the call that give a cluster object of a running cluster, as Python."""
-        given = "".join(f", {key}={value!r}" for key, value in arguments.items())
         own = f"{self.target.__module__}.{self.target.__qualname__}"
         public = self.public_name if own in self.classes and self.public_name else own
-        module, _, called = public.rpartition(".")
-        return f"from {module} import {called}", f"{called}.from_name({name!r}{given})"
+        return plans.connecting(public, name, arguments)
 
     # -- what its service knows ----------------------------------------------------------------
 

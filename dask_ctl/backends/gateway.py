@@ -43,6 +43,7 @@ class Gateway(Backend):
     packages = {"dask_gateway": "dask-gateway"}
     templates = ("gateway",)
     by_command = True
+    place = "address"
     service = "gateway"
     starts_empty = True
     variables_remedy = "if the gateway has the option, add 'environment: {}' to kwargs"

@@ -47,6 +47,7 @@ class Kubernetes(Backend):
     variables_remedy = "write the variables into the manifest of 'custom_cluster_spec'"
     by_command = True
     ends_by_name = True
+    place = "namespace"
     service = "kubecluster"
     broken_methods = {"helmcluster": "its module is not shipped any more"}  # dask-kubernetes 2026.3
 

@@ -17,6 +17,13 @@ def call(name: str, args: list[Any], kwargs: Mapping[str, Any]) -> str:
     return f"calls: {name}\n{listed({key: value for key, value in given.items() if value})}"
 
 
+def connecting(imported: str, name: str, arguments: Mapping[str, Any]) -> tuple[str, str]:
+    """The import and the call that connect to a cluster by its name, as Python."""
+    module, _, called = imported.rpartition(".")
+    given = "".join(f", {key}={value!r}" for key, value in arguments.items())
+    return f"from {module} import {called}", f"{called}.from_name({name!r}{given})"
+
+
 def listed(values: Mapping[str, Any]) -> str:
     """Values under their names, as YAML; nothing if there are none."""
     return str(yaml.safe_dump(_plain(values), sort_keys=False)) if values else ""

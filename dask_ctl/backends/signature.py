@@ -76,6 +76,12 @@ def takes(target: Any, name: str) -> bool:
     )
 
 
+def accepts(function: Any, name: str) -> bool:
+    """Whether a function takes an argument of a name, if only among its ``**kwargs``."""
+    said = inspect.signature(function)
+    return parameter(said, name) is not None or is_open(said)
+
+
 @cache
 def documented(target: Any) -> tuple[tuple[str, str, str], ...]:
     """The parameters in a numpydoc docstring: each with its type and its first sentence."""

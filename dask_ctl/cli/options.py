@@ -107,7 +107,7 @@ def complete_cluster(ctx: click.Context, _: Any, incomplete: str) -> list[str]:
     """The clusters that are known with none asked: no method is run while somebody types."""
     from dask_ctl import lifecycle
 
-    known = {*lifecycle.list_recorded()}
+    known = {*lifecycle.list_recorded(qualified="/" in incomplete)}
     if ctx.info_name in ("logs", "wait"):  # which know those that have ended, too
         known.update(lifecycle.list_recorded(ended=True))
     return [name for name in sorted(known) if name.startswith(incomplete)]

@@ -185,11 +185,13 @@ class Owner:
 
     def _leave(self, room: Backend, cluster: Any) -> None:
         kwargs = self.tree.get("kwargs")
+        arguments = room.remembered(cluster, kwargs.plain() if kwargs else {})
         self.keeper.change(
             status="running",
             host=None,
             cluster_name=cluster.name,
-            arguments=room.remembered(cluster, kwargs.plain() if kwargs else {}),
+            arguments=arguments,
+            place=arguments.get(room.place) if room.place else None,
             address=cluster.scheduler_address if room.by_address else None,
         )
         cluster.shutdown_on_close = False

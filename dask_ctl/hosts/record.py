@@ -91,6 +91,8 @@ class Record:
         What its class calls it, if that can give it by its name.
     arguments : mapping
         What is needed besides to connect to it, such as a namespace.
+    place : str, optional
+        Where its name is unique, such as that namespace.
     adapt : mapping, optional
         The options with which it adapts; None while it has a fixed size.
     system : str, optional
@@ -116,6 +118,7 @@ class Record:
     host: Host | None = None
     cluster_name: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    place: str | None = None
     adapt: Mapping[str, Any] | None = None
     system: str | None = None
     jobs: tuple[str, ...] = ()

@@ -181,6 +181,11 @@ def names(*, ended: bool = False) -> list[str]:
     return sorted(name.removesuffix(suffix) for name in found if name.endswith(suffix))
 
 
+def qualified() -> list[str]:
+    """The names of those whose place is known, with that: ``place/name``."""
+    return [f"{each.place}/{each.name}" for each in everything()[0] if each.place is not None]
+
+
 def exists(name: str) -> bool:
     """Whether there is a record of a name, whatever it holds."""
     return name in names()

@@ -83,13 +83,15 @@ def list_clusters(
     return now_or_later(listed(), asynchronous)
 
 
-def list_recorded(*, ended: bool = False) -> list[str]:
+def list_recorded(*, ended: bool = False, qualified: bool = False) -> list[str]:
     """Give the names of the clusters that were created from the command line; none is asked.
 
     Parameters
     ----------
     ended : bool
         Whether to give those that have ended by themselves instead, while their log is kept.
+    qualified : bool
+        Whether to give names as ``namespace/name`` instead, of those that have such.
 
     Examples
     --------
@@ -98,7 +100,7 @@ def list_recorded(*, ended: bool = False) -> list[str]:
     """
     from dask_ctl.hosts import store
 
-    return store.names(ended=ended)
+    return store.qualified() if qualified else store.names(ended=ended)
 
 
 def only_cluster() -> str:

@@ -110,7 +110,8 @@ def of_record(record: records.Record) -> Live:
     if record.address is not None:
         security = record.arguments.get("security")
         return Seen(record.address, RECORDED, security=security, record=record)
-    sighting = Sighting(name=record.cluster_name or record.name, arguments=record.arguments)
+    called = record.cluster_name or record.name
+    sighting = Sighting(name=called, place=record.place, arguments=record.arguments)
     return Left(sighting, record.target, RECORDED, record, record.name)
 
 

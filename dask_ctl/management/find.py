@@ -115,14 +115,24 @@ async def find(name: str) -> Live:
     async for each in survey(chosen()):
         if isinstance(each, DaskCtlError):
             problems.append(each)
-        elif not any(each.is_same(other) for other in found):
+        else:
             found.append(each)
+    found = _each_once(found)
     meant = [each for each in found if name in (each.name, each.full_name)]
     if not meant:
         raise _none_called(name, {each.name for each in found}, problems)
     live = _one_of(meant, name)
     await live.confirm()
     return live
+
+
+def _each_once(found: list[Live]) -> list[Live]:
+    """Each cluster once, and first by its record: who ends it has that removed, too."""
+    once: list[Live] = []
+    for each in sorted(found, key=lambda live: live.record is None):
+        if not any(each.is_same(other) for other in once):
+            once.append(each)
+    return once
 
 
 def _one_of(meant: list[Live], name: str) -> Live:

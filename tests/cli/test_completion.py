@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,14 @@ def test_names_of_clusters(completions: Callable[[str], set[str]], command: str)
     for name in ("analysis", "another", "other"):
         records.add(records.Record(name=name, target="a.B", created="2026-01-01T00:00:00+00:00"))
     assert completions(f"dask cluster {command} an") == {"analysis", "another"}
+
+
+def test_names_with_their_places(completions: Callable[[str], set[str]]) -> None:
+    """So are those that say where they are, as ``namespace/name``."""
+    for name, place in (("analysis", "research"), ("local", None)):
+        record = records.Record(name=name, target="a.B", created="2026-01-01T00:00:00+00:00")
+        records.add(replace(record, place=place))
+    assert completions("dask cluster show research/") == {"research/analysis"}
 
 
 @pytest.mark.parametrize("command", ["logs", "wait"])

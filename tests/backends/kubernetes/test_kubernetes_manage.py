@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from kube_client import Kubernetes
 
 from dask_ctl import BackendError, wait_for_workers
 from dask_ctl.hosts import store as records
-from tests.backends.scripts import DASK_CLUSTER, USE, example, kept_log, ok, refused
+from tests.backends.scripts import DASK_CLUSTER, USE, Scripts, example, kept_log, ok, refused
 
 
 @pytest.fixture
@@ -54,7 +53,7 @@ def test_from_creation_to_deletion(
     assert (row["name"], row["status"], row["workers"]) == ("foo", "running", 2)
     shown = json.loads(ok(dask_cluster("show", "foo", "--output", "json")))
     assert shown["memory_used"] > 0, "what its scheduler says"
-    ok(dask_cluster("scale", "foo", "1"))
+    ok(dask_cluster("scale", "bar/foo", "1"))
     (isolated / "snippet.py").write_text(ok(dask_cluster("snippet", "foo")) + USE)
     assert ok(python("snippet.py"))[-2:] == "3\n"
 
@@ -66,7 +65,7 @@ def test_from_creation_to_deletion(
     assert records.names() == []
     (isolated / "kept.yaml").rename(path)
 
-    ok(dask_cluster("delete", "foo"))
+    ok(dask_cluster("delete", "bar/foo"))
     assert (kubernetes.left(), records.names()) == ([], [])
 
 
@@ -97,7 +96,7 @@ def test_workers_that_do_not_come(
 
 
 def test_by_its_name_as_users_have_it(
-    isolated: Path,
+    scripts: Scripts,
     dask_cluster: Callable[..., CompletedProcess[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -115,15 +114,13 @@ def test_by_its_name_as_users_have_it(
     assert shown["memory_used"] > 0
     assert (shown["address"], shown["dashboard"]) == (None, None)
 
-    with subprocess.Popen(
-        [*map(str, DASK_CLUSTER), "dashboard"], stdout=subprocess.PIPE, text=True
-    ) as opened:
-        assert opened.stdout is not None
-        link = opened.stdout.readline().strip()
-        with urlopen(link.replace("/status", "/health"), timeout=30) as answer:
-            assert answer.read() == b"ok"
-        opened.send_signal(signal.SIGINT)
-        assert opened.wait(60) == 0
+    opened = scripts.start(*DASK_CLUSTER, "dashboard")
+    assert opened.stdout is not None
+    link = opened.stdout.readline().strip()
+    with urlopen(link.replace("/status", "/health"), timeout=30) as answer:
+        assert answer.read() == b"ok"
+    opened.send_signal(signal.SIGINT)
+    assert scripts.finished(opened).returncode == 0
 
     with pytest.raises(BackendError, match="2 workers, not yet as many"):
         wait_for_workers("foo", 3, timeout=5)
