@@ -177,9 +177,12 @@ def next_steps(name: str, *, runs: bool) -> None:
     if not on_terminal(sys.stdout):
         return
     verbs = {"its output": "logs -f", "its end": "wait"} if runs else {"use it": "snippet"}
-    dashboard = lifecycle.describe_cluster(name)["dashboard"]
+    details = lifecycle.describe_cluster(name)
+    dashboard = details["dashboard"] and _link(details["dashboard"], details["dashboard"])
+    if details["status"] == "running" and details["address"] is None:  # forwarded to who asks
+        dashboard = f"dask cluster dashboard {name}"
     steps = {
-        **({"dashboard": _link(dashboard, dashboard)} if dashboard else {}),
+        **({"dashboard": dashboard} if dashboard else {}),
         **{what: f"dask cluster {verb} {name}" for what, verb in verbs.items()},
         "end it": f"dask cluster delete {name}",
     }
