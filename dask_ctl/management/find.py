@@ -122,7 +122,8 @@ async def find(name: str) -> Live:
     if not meant:
         raise _none_called(name, {each.name for each in found}, problems)
     live = _one_of(meant, name)
-    await live.confirm()
+    if live.record is None:
+        await live.confirm()
     return live
 
 

@@ -189,7 +189,8 @@ class Left(Live):
     async def confirm(self) -> None:
         """Ask its service, if that can tell."""
         self._by_name = True
-        await self.room.confirm(self.sighting.name, self._arguments)
+        with self._explained("reach"):
+            await self.room.confirm(self.sighting.name, self._arguments)
 
     def connect(self, *, asynchronous: bool) -> Any:
         """By its class."""

@@ -91,7 +91,8 @@ def test_commands(silence: Path, scripts: Scripts, monkeypatch: pytest.MonkeyPat
     silence.touch()
     for command, code, told in (
         (("list", "kubecluster"), 7, "failed: no answer within 4 s"),
-        (("delete", "--yes", "bar/foo"), 7, "not all could be asked for"),
+        (("delete", "--yes", "bar/other"), 7, "not all could be asked for"),
+        (("delete", "--yes", "bar/foo"), 5, "'foo'"),
         (("delete", "--yes", "--timeout", "5", "foo"), 5, "'foo'"),
         (("scale", "--timeout", "5", "foo", "2"), 5, "'foo'"),
         (("logs", "foo"), 5, "'foo'"),
