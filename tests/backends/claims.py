@@ -114,7 +114,7 @@ class Scalable(Claims):
         path.write_text(yaml.safe_dump(kept | size))
         for name, value in self.small.items():
             monkeypatch.setenv(f"DASK_CTL__CLUSTER_KWARGS__{name}", str(value))
-        script = backend.longer("client.wait_for_workers(2, timeout=120)\n")
+        script = backend.longer("client.wait_for_workers(2, timeout=80)\n")
         assert self.run(backend, script) == (ANSWER, "", 0)
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from dask_ctl.hosts import store as records
 from tests.backends.scripts import DASK_CLUSTER, SPEC, USE, Scripts, ok, refused, wait_until
-from tests.conftest import ROOT
+from tests.conftest import ROOT, own_words
 
 UNMODIFIED = f"from dask.distributed import Client\nclient = Client()\n{USE}"
 CREATES = """\
@@ -95,7 +95,7 @@ def test_streams_and_exit_code_are_the_commands(shell: Scripts) -> None:
     )
     out, err = process.communicate(b"\xff\x00raw", timeout=60)
     assert (out, process.returncode) == (b"\xff\x00raw", 7)
-    assert err.splitlines()[-1] == b"--name --"
+    assert own_words(err.decode()).splitlines()[-1] == "--name --"
 
 
 def test_a_running_cluster_is_left(shell: Scripts) -> None:
