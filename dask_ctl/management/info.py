@@ -130,7 +130,8 @@ class Clusters(list[ClusterInfo]):
     )  # fmt: skip
 
     def _repr_html_(self) -> str:
-        return _html.table(self.HEADINGS, [info.cells() for info in self])
+        rows = [info.cells() for info in self]
+        return _html.table(self.HEADINGS, rows) if rows else "<pre>no clusters</pre>"
 
 
 def of_scheduler(identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,7 +177,8 @@ def workers_of(info: ClusterInfo) -> list[dict[str, Any]]:
             "executing": metrics.get("task_counts", {}).get("executing", 0) if metrics else None,
         }
 
-    return [told(*each) for each in info.details.get("workers", {}).items()]
+    workers = [told(*each) for each in info.details.get("workers", {}).items()]
+    return sorted(workers, key=lambda each: (len(str(each["name"])), str(each["name"])))
 
 
 def age(created: str | None) -> str:

@@ -216,6 +216,7 @@ def test_in_a_notebook(named: Scripts) -> None:
     assert "<pre>args: a &lt; b; swap them</pre>" in found
     assert found.count("text-align: left") == 4
     assert Problems()._repr_html_() == "<pre>valid</pre>"
+    assert Clusters()._repr_html_() == "<pre>no clusters</pre>"
     spec = {"module": "dask.distributed", "class": "LocalCluster", "kwargs": {"n_workers": 2}}
     assert lifecycle.check_spec(spec)._repr_html_() == "<pre>valid</pre>"
     assert lifecycle.plan_spec(spec)._repr_html_().startswith("<pre>workers: 2 (processes)\n")
