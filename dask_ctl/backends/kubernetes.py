@@ -268,7 +268,8 @@ class Kubernetes(Backend):
         place = kube_api.Place.of(arguments)
         if place.context is not None:
             self._connection = _async.run(kube_api.connected(place))
-        return super().snippet(name, self._in_current_context(name, arguments))
+        given = {**self._in_current_context(name, arguments), **kube_api.forwarded()}
+        return super().snippet(name, given)
 
     def _in_current_context(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments without a context, as the class takes none.

@@ -113,6 +113,7 @@ def test_by_its_name_as_users_have_it(
     shown = json.loads(ok(dask_cluster("show", "foo", "--output", "json")))
     assert shown["memory_used"] > 0
     assert (shown["address"], shown["dashboard"]) == (None, None)
+    assert "port_forward_cluster_ip=True)" in ok(dask_cluster("snippet", "foo"))
 
     opened = scripts.start(*DASK_CLUSTER, "dashboard")
     assert opened.stdout is not None
