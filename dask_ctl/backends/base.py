@@ -55,8 +55,8 @@ class Backend:
         Whether `close` ends whatever has begun of a cluster, at any moment and by its name alone.
     by_address : bool
         Whether all that is needed to connect to a cluster again is its address.
-    read_by_shell : bool
-        Whether a shell reads the arguments, so that it expands ``$NAME`` and ``~`` in them.
+    read_by_shell : tuple of str
+        The arguments with paths that a shell reads, so that it replaces ``$NAME`` and ``~``.
     inherits_config : bool
         Whether the class itself hands the configuration of the calling process on.
     makes_credentials : bool
@@ -88,7 +88,7 @@ class Backend:
     launcher: ClassVar[str | None] = None
     ends_by_name: ClassVar[bool] = False
     by_address: ClassVar[bool] = False
-    read_by_shell: ClassVar[bool] = False
+    read_by_shell: ClassVar[tuple[str, ...]] = ()
     inherits_config: ClassVar[bool] = False
     makes_credentials: ClassVar[bool] = False
     options_of_servers: ClassVar[bool] = False

@@ -44,7 +44,7 @@ class JobQueue(Backend):
     by_command = True
     starts_empty = True
     makes_credentials = True
-    read_by_shell = True
+    read_by_shell: ClassVar[tuple[str, ...]] = ("local_directory",)  # stands in the job script
     options_of_servers = True
     counted: ClassVar[Mapping[str, int]] = {
         "n_workers": 0,
@@ -221,7 +221,7 @@ class LocalJobs(JobQueue):
 
     classes = ("dask_jobqueue.local.LocalCluster",)
     templates = ()
-    read_by_shell = False
+    read_by_shell = ()
 
     def with_variables(self, kwargs: Mapping[str, Any], variables: Mapping[str, str]) -> None:
         """There is no way."""

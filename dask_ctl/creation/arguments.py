@@ -54,6 +54,8 @@ def misfits(room: Backend, args: list[Any], kwargs: Mapping[str, Any]) -> Iterat
     if not unknown or not complete:
         yield from _binding(room.name, own, args, kwargs)
     for argument, takers in _parts(room, kwargs).items():
+        if complete and argument in unknown:
+            continue
         known = signature.names(*takers)
         for name in [name for name in kwargs[argument] if name not in known][:MAX_TOLD]:
             yield _unknown(takers[0].__name__, name, known, f"kwargs.{argument}.{name}")

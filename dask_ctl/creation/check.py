@@ -135,8 +135,8 @@ def _problems(resolved: ResolvedSpec, env: Mapping[str, str]) -> Iterator[Proble
     sound = all(problem.severity != "error" for problem in found)
     yield from refusals(expanded, room, args, kwargs, sound=sound)
     yield from doubts(expanded, room, kwargs)
-    if not room.read_by_shell:
-        yield from unexpanded(expanded.tree)
+    read_by_shell = {f"kwargs.{name}" for name in room.read_by_shell}
+    yield from (each for each in unexpanded(expanded.tree) if each.key not in read_by_shell)
     yield from map(expanded.located, unchecked(room, kwargs))
 
 

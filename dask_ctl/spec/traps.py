@@ -13,10 +13,12 @@ from dask_ctl.spec.located import KeyPath, Located, dotted
 # YAML 1.1 wants a point and a sign, 1.5e+3, and reads everything else as text.
 _EXPONENT: Final = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 _PREFIXED: Final = re.compile(r"[-+]?0[xb]")
-_SHELL: Final = re.compile(r"~(?=/|$)|\$(\w+|\{\w+\})")
+_SHELL: Final = re.compile(r"^~(?=/|$)|\$([A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
 # "C:\temp" in double quotes, of YAML and of JSON: a backslash and a letter are a control character.
 _DRIVE: Final = re.compile(r"[A-Za-z]:([\0-\x1f])")
-_FOLDER: Final = re.compile(r"(^|_)((directory|dir|folder|path|file)s?|directories|preload)$")
+_FOLDER: Final = re.compile(
+    r"(^|_)((directory|dir|folder|path|file)s?|directories|preload)$", re.IGNORECASE
+)
 
 # The remedy of a path with backslashes in double quotes.
 QUOTES: Final = "write a path in single quotes, or with '/'"
@@ -67,22 +69,22 @@ def misreadings(tree: Located) -> Iterator[Problem]:
 
 
 def unexpanded(tree: Located) -> Iterator[Problem]:
-    """A warning of every path that begins as only a shell reads it.
-
-    For a class whose arguments reach no shell; those of a job script do.
-    """
+    """A warning of every path that holds what only a shell replaces."""
     for path, part in scalars(tree):
         names = [key for key in path if isinstance(key, str)]  # a list of paths has their name
         named = names and _FOLDER.search(names[-1])
-        if named and isinstance(part.value, str) and (match := _SHELL.match(part.value)):
-            variable = (match[1] or "HOME").strip("{}")
+        if named and isinstance(part.value, str) and (found := _SHELL.search(part.value)):
             yield Problem(
                 severity="warning",
-                summary=f"no shell reads it, so {match[0]!r} stays as it is",
-                remedy=f"write ${{env:{variable}}}{part.value[match.end() :]}",
+                summary=f"no shell reads it, so {found[0]!r} stays as it is",
+                remedy=f"write {_SHELL.sub(_placeholder, part.value)}",
                 origin=part.origin,
                 key=dotted(path),
             )
+
+
+def _placeholder(found: re.Match[str]) -> str:
+    return f"${{env:{(found[1] or 'HOME').strip('{}')}}}"
 
 
 def scalars(part: Located, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Located]]:

@@ -91,13 +91,15 @@ def test_json_is_json(isolated: Path) -> None:
         ("~", "${env:HOME}"),
         ("$SCRATCH/x", "${env:SCRATCH}/x"),
         ("${SCRATCH}", "${env:SCRATCH}"),
-        ("/scratch/$USER", None),
+        ("/scratch/$USER/x", "/scratch/${env:USER}/x"),
+        ("~/${A}_$B", "${env:HOME}/${env:A}_${env:B}"),
+        ("/srv/$1$", None),
         ("~other/x", None),
         ("${env:SCRATCH}/x", None),
     ],
 )
 def test_what_no_shell_reads(value: str, better: str | None) -> None:
-    """`~` and `$NAME` at the head of a path stay as they are where no shell sees them."""
+    """`~` at the head of a path, and `$NAME` in it, stay as they are where no shell sees them."""
     tree = locate({"kwargs": {"local_directory": value, "name": value}}, Origin(Source.FILE, "f"))
     said = [(problem.key, problem.remedy) for problem in unexpanded(tree)]
     assert said == ([("kwargs.local_directory", f"write {better}")] if better else [])
@@ -105,9 +107,10 @@ def test_what_no_shell_reads(value: str, better: str | None) -> None:
         "preload": [value],
         "scheduler_kwargs": {"log_files": [["x", value]]},
         "name": [value],
+        "DATA_DIR": value,
     }
     keys = [problem.key for problem in unexpanded(locate({"kwargs": listed}, tree.origin))]
-    among = ["kwargs.preload.0", "kwargs.scheduler_kwargs.log_files.0.1"]
+    among = [f"kwargs.{key}" for key in ("preload.0", "scheduler_kwargs.log_files.0.1", "DATA_DIR")]
     assert keys == (among if better else [])
 
 
