@@ -113,6 +113,8 @@ def takes_anything(asynchronous: bool = False, n_workers: int = 0, **kwargs: Any
         (SubprocessCluster, {"n_workers": 1, "worker_kwargs": {}}, []),
         (takes_anything, {"n_worker": 1}, [("kwargs.n_worker", "warning")]),
         (takes_anything, {"queue": 1}, []),
+        (takes_anything, {"n_wokers": 1}, [("kwargs.n_wokers", "warning")]),
+        (LocalCluster, {"worker_kwargs": {"x": 1}}, [("kwargs.worker_kwargs", "error")]),
     ],
 )
 def test_misfits(

@@ -27,6 +27,9 @@ def problems(kwargs: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _of_variables(kwargs.get("env"))
     yield from _of_resources(kwargs.get("resources"))
     yield from _of_manifest(kwargs.get("custom_cluster_spec"))
+    if isinstance(kwargs.get("idle_timeout"), str):
+        told = "Kubernetes takes a number of seconds, and no text"
+        yield Problem(told, "write a whole number: 300", key="kwargs.idle_timeout")
     mode = kwargs.get("create_mode")
     if isinstance(mode, str):
         member = f"{_MODE}.{mode}" if mode in _MODES else f"{_MODE}.{_MODES[0]}"

@@ -64,6 +64,15 @@ class Kubernetes(Backend):
             )
         yield from kube_manifest.problems(kwargs)
 
+    def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+        """A name that cannot be one."""
+        from dask_kubernetes.constants import MAX_CLUSTER_NAME_LEN, VALID_CLUSTER_NAME
+
+        name = kwargs.get("name")
+        if isinstance(name, str) and "{" not in name and not VALID_CLUSTER_NAME.match(name):
+            letters = f"use at most {MAX_CLUSTER_NAME_LEN} lower-case letters, digits and '-'"
+            yield Problem(f"{name!r} is no name of a DaskCluster", letters, key="kwargs.name")
+
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """The DaskCluster that would be made, as its manifest."""
         from dask_kubernetes.operator.kubecluster.kubecluster import make_cluster_spec

@@ -190,10 +190,15 @@ def _is_typo(name: str, known: Iterable[str]) -> bool:
     """Whether a name differs from a known one by a letter, rather than by its meaning."""
     folded = name.casefold()
     return did_you_mean(name, known) is not None and any(
-        word.startswith(folded) or folded.startswith(word) or sorted(word) == sorted(folded)
+        sorted(word) == sorted(folded) or _is_letter_less(*sorted((word, folded), key=len))
         for word in map(str.casefold, known)
         if abs(len(word) - len(folded)) <= 1
     )
+
+
+def _is_letter_less(shorter: str, longer: str) -> bool:
+    """Whether one letter of a word, wherever it stands, makes the difference."""
+    return any(longer[:n] + longer[n + 1 :] == shorter for n in range(len(longer)))
 
 
 def _binding(

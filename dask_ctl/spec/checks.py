@@ -22,6 +22,7 @@ TIME: Final = r"^(?=.*[1-9])\d+(\.\d+)? ?(s|seconds?|m|minutes?|h|hours?|d|days?
 CONDITIONS: Final = ("host", "command", "env")
 MAX_TOLD: Final = 20  # problems of one kind; each may be worth some thinking
 _SHOWN: Final = 15  # names, where there are more
+_BEGINNING: Final = 3  # letters of a name that make it known
 
 
 def names_target(layer: Located) -> bool:
@@ -48,11 +49,16 @@ def did_you_mean(word: object, known: Iterable[str]) -> str | None:
     "did you mean 'kwargs'?"
     >>> did_you_mean("walltime", ["WallTime", "waketime"])
     "did you mean 'WallTime'?"
+    >>> did_you_mean("spec", ["scale", "specification"])
+    "did you mean 'specification'?"
     """
     import difflib  # only a mistake pays for it
 
     folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(str(word).casefold(), list(folded), n=1, cutoff=0.6)
+    written = str(word).casefold()
+    close = difflib.get_close_matches(written, list(folded), n=1, cutoff=0.6)
+    if not close and len(written) >= _BEGINNING:
+        close = [name for name in folded if name.startswith(written)]
     return f"did you mean {folded[close[0]]!r}?" if close else None
 
 
@@ -152,16 +158,15 @@ def check_name(key: str, part: Located) -> Located:
             raise wrong((key,), part.origin, problem, "use another variable")
         return part  # known at creation, and checked then
     if key == "class" and "." in value and re.fullmatch(MODULE, value):
-        module, _, name = value.rpartition(".")
-        raise wrong(
-            (key,),
-            part.origin,
-            f"{value!r} is more than one name",
-            f"put the dots into 'module': module: {module}, class: {name}",
-        )
+        name = value.rpartition(".")[2]
+        remedy = f"write 'class: {name}', and as 'module' what that is imported from"
+        raise wrong((key,), part.origin, f"{value!r} is more than one name", remedy)
     if not re.fullmatch(MODULE if key == "module" else NAME, value):
         example = "dask.distributed" if key == "module" else "LocalCluster"
-        raise wrong((key,), part.origin, f"{value!r} is not a name", f"write one like {example}")
+        remedy, imported = f"write one like {example}", value.replace("-", "_")
+        if key == "module" and re.fullmatch(MODULE, imported):  # it is that of a package
+            remedy = f"write it as it is imported: {imported}"
+        raise wrong((key,), part.origin, f"{value!r} is not a name", remedy)
     return part
 
 

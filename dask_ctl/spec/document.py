@@ -38,6 +38,7 @@ _MAX_DIGITS = 2048  # more than those of any number that may be written, in any 
 
 # How JSON escapes a letter beyond the 65,536th, which YAML does not know.
 _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][\dA-Fa-f]{2}\\u[dD][C-Fc-f][\dA-Fa-f]{2})")
+_LINE_BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 _MAP = "tag:yaml.org,2002:map"
 _SEQ = "tag:yaml.org,2002:seq"
 _INT = "tag:yaml.org,2002:int"
@@ -179,6 +180,9 @@ class _Parser:
             problem = f"not valid YAML: {error.problem}{column}"
             path = _path_of_alias(text, mark) if isinstance(error, ComposerError) else ()
             remedy = QUOTES if re.search("escape|hexd", str(error.problem)) else "mend the file"
+            lines = _LINE_BREAK.split(text)[mark.line :] if mark else []
+            if lines and lines[0].lstrip(" ").startswith("\t"):
+                remedy = "indent with spaces: YAML takes no tabs there"
             raise self._error(mark, problem, remedy, path) from None
         except yaml.YAMLError as error:
             line = " ".join(str(error).splitlines()[:1])

@@ -22,7 +22,7 @@ LOCAL = "write 'module: dask.distributed' and 'class: LocalCluster'"
         ("dask_jobqueue", "SlurmCluster", "did you mean 'SLURMCluster'?"),
         ("dask_jobqueue", "sgecluster", "did you mean 'SGECluster'?"),
         ("dask_jobqueue", "HTCONDORCluster", "did you mean 'HTCondorCluster'?"),
-        ("dask_jobqueue", "Pbs", "check the name, and the package's version"),  # no module is meant
+        ("dask_jobqueue", "Pbs", "did you mean 'PBSCluster'?"),  # and no module
         ("dask_jobqueue", "SlurmRunner", "dask_jobqueue.slurm' and 'class: SLURMRunner'"),
         ("distributed", "PBSCluster", "write 'module: dask_jobqueue' and 'class: PBSCluster'"),
         ("dask_kubernetes", "KubeCluster", OPERATOR),

@@ -80,7 +80,7 @@ BAD_SPECS = [
         "tab",
         GOOD + "kwargs:\n\tn_workers: 1\n",
         "FILE:5: not valid YAML: found character that cannot start any token (column 1); "
-        "mend the file",
+        "indent with spaces: YAML takes no tabs there",
     ),
     BadSpec(
         "two documents",
@@ -310,10 +310,15 @@ BAD_SPECS = [
         "FILE:2: module: './clusters.py' is not a name; write one like dask.distributed",
     ),
     BadSpec(
+        "module by its package's name",
+        "version: 1\nmodule: dask-jobqueue\nclass: SLURMCluster\n",
+        "FILE:2: module: 'dask-jobqueue' is not a name; write it as it is imported: dask_jobqueue",
+    ),
+    BadSpec(
         "class with dots",
         "version: 1\nmodule: dask\nclass: distributed.LocalCluster\n",
-        "FILE:3: class: 'distributed.LocalCluster' is more than one name; put the dots into "
-        "'module': module: distributed, class: LocalCluster",
+        "FILE:3: class: 'distributed.LocalCluster' is more than one name; write 'class: "
+        "LocalCluster', and as 'module' what that is imported from",
     ),
     BadSpec(
         "class called",

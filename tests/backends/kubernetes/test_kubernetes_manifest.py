@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from dask_ctl import check_spec
 from dask_ctl.backends.kube_api import reason_of
 from dask_ctl.backends.kube_manifest import problems
+from tests.conftest import require_package
 
 POD = {"spec": {"containers": [{"name": "one", "image": "an/image"}]}}
 MANIFEST = {
@@ -40,6 +42,8 @@ FIELD = {"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
             ["has no spec.scheduler.spec.containers", "has no spec.scheduler.service"],
         ),
         ({"create_mode": "CREATE_ONLY"}, ["CreateMode.CREATE_ONLY}"]),
+        ({"idle_timeout": 300}, []),
+        ({"idle_timeout": "5m"}, ["kwargs.idle_timeout: Kubernetes takes a number of seconds"]),
     ],
 )
 def test_problems(kwargs: dict[str, Any], told: list[str]) -> None:
@@ -47,6 +51,15 @@ def test_problems(kwargs: dict[str, Any], told: list[str]) -> None:
     found = [str(problem) for problem in problems(kwargs)]
     assert len(found) == len(told), found
     assert all(text in problem for text, problem in zip(told, found, strict=True)), found
+
+
+@pytest.mark.parametrize("name", ["foo", "{user}-x", "Foo", "foo_bar", "foo.bar", "a" * 64])
+def test_names(name: str) -> None:
+    """What the class itself refuses is said by a check, with what to write."""
+    require_package("dask_kubernetes", "dask-kubernetes")
+    spec = {"module": "dask_kubernetes.operator", "class": "KubeCluster", "kwargs": {"name": name}}
+    found = [problem.key for problem in check_spec(spec) if problem.severity == "error"]
+    assert found == ([] if name in ("foo", "{user}-x") else ["kwargs.name"])
 
 
 def pod(waiting: dict[str, str] | None = None, **condition: str) -> dict[str, Any]:
