@@ -50,7 +50,7 @@ _PATTERNS: Final = tuple(
             r"(?P<before>(?:^|(?<=[\s;&?(\"']))(?:--?)?(?P<name>[A-Za-z_][\w-]*)\s*=\s*)"
             rf"(?P<secret>{_QUOTED}|\$\([^)]*\)|`[^`]*`|(?:\\.|[^\s;&\\])+)"
         ),
-        rf"(?P<before>(?:(?<!\S)--?|\bsetenv\s+)(?P<name>[A-Za-z_][\w-]*)\s+)(?P<secret>{_QUOTED}|[^\s-]\S*)",
+        rf"(?P<before>(?:(?<!\S)--?|\bset(?:env)?\s+)(?P<name>[A-Za-z_][\w.-]*)\s+)(?P<secret>{_QUOTED}|[^\s-]\S*)",
         rf"(?P<before>[\"'](?P<name>[\w.-]+)[\"']\]?\s*[:=]\s*)(?P<secret>{_QUOTED})",
         r"(?P<before>^[ \t]*(?P<name>[A-Za-z_][\w-]*)[ \t]*:[ \t]+)(?P<secret>\S+)(?=[ \t]*$)",
         (
@@ -68,6 +68,14 @@ _PATTERNS: Final = tuple(
         rf"(?P<before>\bldap\w{{1,9}}\b{_WITHIN}\s-w\s{{1,9}})(?P<secret>{_QUOTED}|\S+)",
         rf"(?P<before>\s-(?:pass|passin|passout)\s{{1,9}}pass:)(?P<secret>{_QUOTED}|\S+)",
         r"(?P<before>\blogin\s{1,9}\S{1,99}\s{1,9}password\s{1,9})(?P<secret>\S+)",
+        rf"(?P<before>\b(?:vault|wandb)\s{{1,9}}login\s{{1,9}}(?:--\S{{1,99}}\s{{1,9}}){{0,3}})(?P<secret>{_QUOTED}|[^\s-]\S*)",
+        rf"(?P<before>\bssh-keygen\b{_WITHIN}\s-[NP]\s{{1,9}})(?P<secret>{_QUOTED}|\S+)",
+        r"(?P<before>\bmc\s{1,9}alias\s{1,9}set(?:\s{1,9}\S{1,999}){3}\s{1,9})(?P<secret>\S+)",
+        # What is piped into one that reads it.
+        (
+            rf"(?P<before>\b(?:echo|printf)\s{{1,9}}(?:-n\s{{1,9}})?)(?P<secret>{_QUOTED}|[^\s|]\S*)"
+            r"(?=\s{0,9}\|[^\n]{0,200}\s(?:sudo\s{1,9}-S|--password-stdin|--with-token|--passphrase-fd)\b)"
+        ),
         r"(?P<before>//hooks\.slack\.com/services/)(?P<secret>[\w/]+)",
         # Tokens that say of whom they are: GitHub's, GitLab's, Slack's, Hugging Face's, npm's,
         # PyPI's, Docker's, Google's, OpenAI's and Anthropic's, a JSON web token.

@@ -74,6 +74,25 @@ SECRET = "hunter22"
         ({"line": f"sshpass -p {SECRET} ssh h"}, {"line": "sshpass -p *** ssh h"}),
         ({"line": f"docker login -u me -p {SECRET} h"}, {"line": "docker login -u me -p *** h"}),
         ({"line": f"redis-cli -h h -a {SECRET} ping"}, {"line": "redis-cli -h h -a *** ping"}),
+        (
+            {"line": f"aws configure set aws_secret_access_key {SECRET}"},
+            {"line": "aws configure set aws_secret_access_key ***"},
+        ),
+        ({"line": f"vault login {SECRET}"}, {"line": "vault login ***"}),
+        ({"line": f"wandb login --relogin {SECRET}"}, {"line": "wandb login --relogin ***"}),
+        (
+            {"line": f"ssh-keygen -t rsa -N {SECRET} -f k"},
+            {"line": "ssh-keygen -t rsa -N *** -f k"},
+        ),
+        (
+            {"line": f"mc alias set s3 https://h id {SECRET}"},
+            {"line": "mc alias set s3 https://h id ***"},
+        ),
+        (
+            {"line": f"echo {SECRET} | docker login -u u --password-stdin h"},
+            {"line": "echo *** | docker login -u u --password-stdin h"},
+        ),
+        ({"line": f"echo -n '{SECRET}' | sudo -S true"}, {"line": "echo -n *** | sudo -S true"}),
         ({"line": f"ldapsearch -x -D me -w {SECRET}"}, {"line": "ldapsearch -x -D me -w ***"}),
         ({"line": f"openssl rsa -passin pass:{SECRET}"}, {"line": "openssl rsa -passin pass:***"}),
         ({"netrc": f"machine h login me password {SECRET}"}, None),
