@@ -175,6 +175,9 @@ class Kubernetes(Backend):
     def half_built(self, error: BaseException) -> Any | None:
         """It has begun once it has looked whether there is one of its name."""
         begun = not self._was_refused(error) and "Creating cluster" in self._log
+        if self._made is not None and not begun:
+            # At exit the class deletes what has the name, whoever made it (dask-kubernetes 2026.3).
+            self._made.shutdown_on_close = False
         return self._made if begun and ending.status_of(self._made) != "closed" else None
 
     @property

@@ -183,6 +183,26 @@ class TestKubernetes(Scalable):
         kubernetes.delete()
 
 
+def test_a_name_that_is_taken(
+    kubernetes: Kubernetes, scripts: Scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who wants to be told is told; the cluster of somebody else stays, also at the end."""
+    scripts.use_example("kubernetes")
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__QUIET", "true")
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__SHUTDOWN_ON_CLOSE", "false")
+    assert scripts.python(SCRIPT).stdout == ANSWER
+    monkeypatch.delenv("DASK_CTL__CLUSTER_KWARGS__SHUTDOWN_ON_CLOSE")
+    (before,) = kubernetes.clusters()
+    mode = "${import:dask_kubernetes.operator.kubecluster.kubecluster:CreateMode.CREATE_ONLY}"
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__CREATE_MODE", mode)
+    for script in (SCRIPT, ASYNCHRONOUS):
+        run = scripts.python(script)
+        assert run.returncode == 1
+        assert "Cluster foo already exists" in run.stderr
+        assert [each.metadata.uid for each in kubernetes.clusters()] == [before.metadata.uid]
+    kubernetes.delete()
+
+
 def test_announcement(kubernetes: Kubernetes, scripts: Scripts) -> None:
     """The script runs with nothing laid over its spec but the number of workers."""
     run = scripts.python(SCRIPT)
