@@ -59,7 +59,7 @@ class _Watch:
             self._cluster = await self._attach()
         try:
             return await _told_by(self._cluster, self._room)
-        except BaseException:
+        except BaseException:  # cancelled by the time-out of a look, too
             await self.let_go()
             raise
 

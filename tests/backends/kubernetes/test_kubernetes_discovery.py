@@ -151,7 +151,7 @@ def test_the_same_name_in_two_namespaces(
             "say which: bar/dup, default/dup",
         )
     snippet = ok(python(*DASK_CLUSTER, "snippet", "bar/single"))
-    assert "from_name('single', namespace='bar', " in snippet
+    assert "from_name('single', namespace='bar', port_forward_cluster_ip=True)" in snippet
     ok(python(*DASK_CLUSTER, "delete", "--yes", "bar/dup"))
     assert [name for name, *_ in listing(python)] == ["dup", "single"]
 
