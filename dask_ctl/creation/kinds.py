@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, Literal
 
 from dask.utils import parse_timedelta
@@ -69,7 +70,8 @@ class Kinds:
         return not self.types.isdisjoint((int, float))
 
     @classmethod
-    def of(cls, name: str, takers: Iterable[Any]) -> Kinds:
+    @cache
+    def of(cls, name: str, takers: tuple[Any, ...]) -> Kinds:
         """What is said of an argument by the classes and functions that take it."""
         found = cls()
         widened: set[type] = set()  # a default of "auto" may stand beside anything
@@ -171,7 +173,7 @@ def mistake(
         The room of what the spec names. A class that has none is not known well enough to say
         that it must fail.
     """
-    kinds = Kinds.of(name, takers)
+    kinds = Kinds.of(name, tuple(takers))
     if isinstance(value, str) and bool in kinds.types and str not in kinds.types:
         return _text_for_boolean(key, value, kinds)
     known = type(room) is not Backend

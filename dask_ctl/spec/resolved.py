@@ -104,8 +104,10 @@ class ResolvedSpec:
         BackendError
             If what ``${import:...}`` names cannot be imported.
         """
-        tree = check_layer(expand(self.tree, (), env), in_file=False)
-        return _again(tree, *self._more)
+        tree = expand(self.tree, (), env)
+        if tree is self.tree:
+            return self
+        return _again(check_layer(tree, in_file=False), *self._more)
 
     def origin_of(self, *path: str | int) -> Origin:
         """Where the value at `path` came from, or the nearest thing above it."""

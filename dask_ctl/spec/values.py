@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import reduce
+from operator import is_
 from typing import Any, Final
 
 from dask_ctl.exceptions import BackendError, InvalidSpecError
@@ -112,6 +113,8 @@ def has_placeholder(value: object) -> bool:
 def expand(part: Located, path: KeyPath, env: Mapping[str, str]) -> Located:
     """A part of a spec with its placeholders replaced; what they give stands where they stood.
 
+    It is the same object where there are none.
+
     Parameters
     ----------
     part : Located
@@ -138,12 +141,16 @@ def expand(part: Located, path: KeyPath, env: Mapping[str, str]) -> Located:
                     key=dotted((*path, key)),
                 )
         expanded = {key: expand(value, (*path, key), env) for key, value in part.value.items()}
-        return replace(part, value=expanded)
+        same = all(expanded[key] is value for key, value in part.value.items())
+        return part if same else replace(part, value=expanded)
     if isinstance(part.value, list):
-        return replace(part, value=[expand(v, (*path, i), env) for i, v in enumerate(part.value)])
+        listed = [expand(value, (*path, i), env) for i, value in enumerate(part.value)]
+        same = all(map(is_, listed, part.value))
+        return part if same else replace(part, value=listed)
     if type(part.value) is tuple:
-        items = expand(locate(list(part.value), part.origin), path, env).plain()
-        return replace(part, value=tuple(items))
+        items = locate(list(part.value), part.origin)
+        given = expand(items, path, env)
+        return part if given is items else replace(part, value=tuple(given.plain()))
     if not has_placeholder(part.value):
         return part
     value = _Placeholders(part.origin, path, env).value(part.value)
