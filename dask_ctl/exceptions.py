@@ -157,7 +157,7 @@ class BackendError(DaskCtlError, RuntimeError):
 
 
 class NoSuchClusterError(DaskCtlError, LookupError, RuntimeError):
-    """No running cluster has the name that was asked for."""
+    """No running cluster has the name that was asked for, or more than one has."""
 
     exit_code = 6
 
@@ -170,6 +170,11 @@ class DiscoveryError(DaskCtlError, RuntimeError):
 
 class DaskCtlWarning(UserWarning):
     """Something is not as it looks: configuration is ignored, a discovery method fails."""
+
+
+def plural(n: int, what: str) -> str:
+    """A number of things in words: ``1 worker``, ``2 workers``."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def text_of(error: BaseException) -> str:

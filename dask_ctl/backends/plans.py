@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import yaml
 
+from dask_ctl.exceptions import plural
+
 _OF_JOBS: Final = ("minimum_jobs", "maximum_jobs")
 
 
@@ -86,11 +88,11 @@ def _words(given: Mapping[str, Any]) -> str:
 
 
 def _workers(n: int, group: int | None) -> str:
-    workers = f"{n} worker{'' if n == 1 else 's'}"
+    workers = plural(n, "worker")
     if group is None:
         return workers
     jobs = math.ceil(n / group)
-    return f"{workers} ({jobs} job{'' if jobs == 1 else 's'})"
+    return f"{workers} ({plural(jobs, 'job')})"
 
 
 def _between(fewest: int, most: int | None, group: int | None) -> str:

@@ -72,7 +72,7 @@ def version() -> None:
     """Print the version of dask_ctl."""
     from importlib.metadata import version as installed
 
-    click.echo(installed("dask-ctl"))
+    printing.out(installed("dask-ctl"))
 
 
 for _command in (*creating.COMMANDS, *clusters.COMMANDS, spec.group, discovery.group):

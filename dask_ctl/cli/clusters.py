@@ -19,9 +19,9 @@ from dask_ctl.cli.options import (
     output_option,
     timeout_option,
 )
+from dask_ctl.exceptions import plural
 
 _WATCH_INTERVAL: Final = 2.0  # seconds
-_name = click.argument("name", shell_complete=complete_cluster)
 
 
 def _or_the_only_one(ctx: click.Context, _: Any, name: str | None) -> str | None:
@@ -71,18 +71,18 @@ def _list(method: str | None, output: str, *, wide: bool) -> int:
         printing.warn(problem)
     found = [info.as_dict() for info in infos]
     if output == "json":
-        click.echo(json.dumps(found, indent=2))
+        printing.out(json.dumps(found, indent=2))
     elif output == "yaml":
         import yaml
 
-        click.echo(yaml.safe_dump(found, sort_keys=False), nl=False)
+        printing.out(yaml.safe_dump(found, sort_keys=False), nl=False)
     elif output == "name":
         for info in infos:
-            click.echo(info.name)
+            printing.out(info.name)
     elif infos:
         printing.clusters(infos, wide=wide)
     elif not problems:
-        click.echo("No clusters found. To create one: dask cluster create", err=True)
+        printing.note("No clusters found. To create one: dask cluster create")
     failed = any(isinstance(problem, DiscoveryError) for problem in problems)
     return DiscoveryError.exit_code if method and failed else 0
 
@@ -97,36 +97,59 @@ def show(*, name: str, output: str) -> None:
 
     details = lifecycle.describe_cluster(name)
     if output == "json":
-        click.echo(json.dumps(details, indent=2, default=str))
+        printing.out(json.dumps(details, indent=2, default=str))
     else:
         for line in printing.description(details):
-            click.echo(line)
+            printing.out(line)
     there = details["status"] in ("running", "starting", "closing")
     sys.exit(0 if there else BackendError.exit_code)
 
 
+def _number_for(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> Any:
+    """The cluster and its number of workers; one argument alone is the number."""
+    if ctx.resilient_parsing:
+        return given
+    if not 1 <= len(given) <= 2:  # noqa: PLR2004
+        raise click.UsageError(
+            "give the number N of workers, if need be with a NAME before it", ctx
+        )
+    *name, n = given
+    number = click.IntRange(min=0)(n, param, ctx)
+    return _or_the_only_one(ctx, param, name[0] if name else None), number
+
+
+def _complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [] if ctx.params.get("target") else complete_cluster(ctx, param, incomplete)
+
+
 @click.command(epilog="Example: dask cluster scale mine 8")
-@_name
-@click.argument("n", type=click.IntRange(min=0))
+@click.argument(
+    "target",
+    metavar="[NAME] N",
+    nargs=-1,
+    shell_complete=_complete_name,
+    callback=_number_for,
+)
 @click.option("--no-wait", is_flag=True, help="Do not wait until the workers are there.")
 @timeout_option(300, "Wait no longer than this.")
-def scale(*, name: str, n: int, no_wait: bool, timeout: float) -> None:
+def scale(*, target: tuple[str, int], no_wait: bool, timeout: float) -> None:
     """Have the cluster NAME have N workers, from now on."""
     from dask_ctl import lifecycle
 
+    name, n = target
     deadline = time.monotonic() + timeout
-    workers = printing.workers(n)
+    workers = plural(n, "worker")
     with printing.going_on(name, workers):
         lifecycle.scale_cluster(name, n, timeout=timeout)
         if no_wait:
-            click.echo(f"{name} was told.", err=True)
+            printing.note(f"{name} was told.")
             return
         with printing.progress(f"scaling {name} to {workers}", n) as told:
             left = deadline - time.monotonic()
             lifecycle.wait_for_workers(
                 name, n, exactly=True, timeout=left, told=told, noted=printing.note
             )
-    click.echo(f"{name} has {workers}.", err=True)
+    printing.note(f"{name} has {workers}.")
 
 
 @click.command(epilog="Example: dask cluster adapt mine --minimum 1 --maximum 20")
@@ -152,17 +175,17 @@ def adapt(
 
     if maximum is None:
         kept = lifecycle.stop_adapting(name, timeout=timeout)
-        click.echo(f"{name} stays at {printing.workers(kept)}.", err=True)
+        printing.note(f"{name} stays at {plural(kept, 'worker')}.")
         return
     if minimum > maximum:
         raise click.UsageError("--minimum is more than --maximum")
     deadline = time.monotonic() + timeout
     lifecycle.adapt_cluster(name, minimum, maximum, timeout=timeout)
     if minimum and not no_wait:
-        with printing.progress(f"waiting for {printing.workers(minimum)}", minimum) as told:
+        with printing.progress(f"waiting for {plural(minimum, 'worker')}", minimum) as told:
             left = deadline - time.monotonic()
             lifecycle.wait_for_workers(name, minimum, timeout=left, told=told, noted=printing.note)
-    click.echo(f"{name} adapts between {minimum} and {printing.workers(maximum)}.", err=True)
+    printing.note(f"{name} adapts between {minimum} and {plural(maximum, 'worker')}.")
 
 
 @click.command(epilog="Example: dask cluster delete mine yours")
@@ -178,7 +201,7 @@ def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: floa
         raise click.UsageError("give the names of clusters, or --all")
     names = tuple(lifecycle.list_recorded() if everything else dict.fromkeys(names))
     if not names:
-        click.echo("There is none.", err=True)
+        printing.note("There is none.")
         return
     if not yes and sys.stdin.isatty():
         click.confirm(f"Delete {', '.join(names)}?", abort=True, err=True)
@@ -193,7 +216,7 @@ def delete(*, names: tuple[str, ...], everything: bool, yes: bool, timeout: floa
                 raise
             codes.append(code)
         else:
-            click.echo(f"Deleted {name}.", err=True)
+            printing.note(f"Deleted {name}.")
     sys.exit(codes[0] if codes else 0)
 
 
@@ -203,7 +226,7 @@ def snippet(*, name: str) -> None:
     """Print Python code that gives a Client of the cluster NAME."""
     from dask_ctl import lifecycle
 
-    click.echo(lifecycle.get_snippet(name), nl=False)
+    printing.out(lifecycle.get_snippet(name), nl=False)
 
 
 @click.command(epilog="Example: dask cluster logs mine -f --tail 20")
@@ -220,7 +243,7 @@ def logs(*, name: str, follow: bool, tail: int | None, since: float | None) -> N
     from dask_ctl import lifecycle
 
     for text in lifecycle.get_logs(name, follow=follow, tail=tail, since=since):
-        click.echo(text, nl=False)
+        printing.out(text, nl=False)
 
 
 @click.command(epilog="Example: dask cluster dashboard mine")
@@ -233,11 +256,11 @@ def dashboard(*, name: str) -> None:
     from dask_ctl import lifecycle
 
     with lifecycle.open_dashboard(name) as (address, is_forwarded):
-        click.echo(address)
+        printing.out(address)
         if sys.stdout.isatty():
             click.launch(address)
         if is_forwarded:
-            click.echo("This port is forwarded to it until Ctrl-C.", err=True)
+            printing.note("This port is forwarded to it until Ctrl-C.")
             with suppress(KeyboardInterrupt):
                 threading.Event().wait()
 
@@ -260,7 +283,7 @@ def wait(*, name: str, n: int | None, timeout: float | None) -> None:
     """
     from dask_ctl import lifecycle
 
-    what = f"{printing.workers(n)} of {name}" if n else name
+    what = f"{plural(n, 'worker')} of {name}" if n else name
     with printing.progress(f"waiting for {what}", n) as told:
         code = None if n else lifecycle.wait_for_command(name, timeout=timeout)
         if code is None:
@@ -268,7 +291,7 @@ def wait(*, name: str, n: int | None, timeout: float | None) -> None:
                 name, n or 1, timeout=timeout, told=told, noted=printing.note
             )
     if code is not None:
-        click.echo(f"The command of {name} has ended with exit code {code}.", err=True)
+        printing.note(f"The command of {name} has ended with exit code {code}.")
         sys.exit(code)
 
 

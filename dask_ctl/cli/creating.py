@@ -23,7 +23,7 @@ from dask_ctl.cli.options import Duration, resolved_from, timeout_option, with_s
 @click.option("--secure", is_flag=True, help="Give it TLS, by credentials made for it.")
 @click.option(
     "--idle-timeout",
-    type=Duration(),
+    type=Duration(as_written=True),
     metavar="TIME",
     help="End it when it has had no work for so long.",
 )
@@ -34,7 +34,7 @@ def create(
     wait: int | None,
     no_wait: bool,
     secure: bool,
-    idle_timeout: float | None,
+    idle_timeout: str | None,
     timeout: float | None,
     **spec: Any,
 ) -> None:
@@ -65,11 +65,11 @@ def _launch(resolved: Any, name: str | None, **options: Any) -> None:
                 resolved, name, **options, told=told, noted=printing.note
             )
         try:
-            click.echo(name)
-        except OSError as error:  # a full disk, a closed pipe: nobody has learnt the name
+            printing.out(name)
+        except (OSError, click.ClickException) as error:  # nobody has learnt the name
             lifecycle.delete_cluster(name)
             raise BackendError(
-                f"the name of the cluster cannot be printed: {error.strerror}",
+                f"the name of the cluster cannot be printed: {getattr(error, 'strerror', error)}",
                 remedy=f"{name!r} was deleted again; create it with another standard output",
             ) from None
         printing.next_steps(name, runs="command" in options)
@@ -107,7 +107,7 @@ def _undone() -> Iterator[None]:
         except KeyboardInterrupt:
             if not received:
                 raise
-            click.echo("Aborted!", err=True)
+            printing.note("Aborted!")
             sys.exit(128 + received[0])
 
 
@@ -162,7 +162,7 @@ def run(*, name: str | None, detach: bool, command: list[str], **spec: Any) -> N
     from dask_ctl import lifecycle
 
     resolved = None if name else resolved_from(**spec)
-    click.echo(_creating(resolved) if resolved else f"connecting to {name}", err=True)
+    printing.note(_creating(resolved) if resolved else f"connecting to {name}")
     with _ending(), _undone():
         sys.exit(lifecycle.run_command(command, resolved, name=name, noted=printing.note))
 

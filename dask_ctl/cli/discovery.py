@@ -24,7 +24,7 @@ def list_(*, output: str) -> None:
 
     found = list(lifecycle.list_discovery_methods().values())
     if output == "json":
-        click.echo(json.dumps(found, indent=2))
+        printing.out(json.dumps(found, indent=2))
         return
     rows = [
         (each["name"], each["package"], each["version"], _used(each),
@@ -59,6 +59,6 @@ def _write(name: str, *, enabled: bool) -> None:
 
     path = lifecycle.set_discovery(name, enabled=enabled)
     if path is None:
-        click.echo(f"{name} is {'enabled' if enabled else 'disabled'} already.", err=True)
+        printing.note(f"{name} is {'enabled' if enabled else 'disabled'} already.")
     else:
-        click.echo(f"Wrote {path}.", err=True)
+        printing.note(f"Wrote {path}.")

@@ -58,11 +58,20 @@ def output_option(*kinds: str) -> Callable[[Command], Command]:
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # it has none before click 8.2
-    """A time as a number of seconds, or as dask writes one: ``90s``, ``5m``, ``2h``."""
+    """A time as a number of seconds, or as dask writes one: ``90s``, ``5m``, ``2h``.
+
+    Parameters
+    ----------
+    as_written : bool
+        Whether it is given as it was written, rather than in seconds.
+    """
 
     name = "duration"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+    def __init__(self, *, as_written: bool = False) -> None:
+        self.as_written = as_written
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float | str:
         """Read it."""
         from dask.utils import parse_timedelta
 
@@ -72,7 +81,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # it has none before
             self.fail(f"{value!r} is not a time; write 90, 90s, 5m or 2h", param, ctx)
         if seconds < 0:
             self.fail(f"{value!r} is less than nothing", param, ctx)
-        return seconds
+        return str(value) if self.as_written else seconds
 
 
 def resolved_from(

@@ -7,30 +7,54 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import click
+
+from dask_ctl.exceptions import plural
 
 _LINE_INTERVAL: Final = 10.0  # seconds
 _DISPENSABLE: Final = ("ADDRESS", "DISCOVERY", "THREADS", "MEMORY", "TYPE", "AGE")  # in this order
 _COLOURS: Final = {"running": "green", "dead": "red", "orphaned": "red"}
 
 
+def out(text: str, *, nl: bool = True) -> None:
+    """Print data on standard output.
+
+    Raises
+    ------
+    click.ClickException
+        If it cannot be written: what nobody has got is not done.
+    """
+    if sys.stdout is None:
+        raise click.ClickException("standard output is closed; send it to a file")
+    try:
+        click.echo(text, nl=nl)
+    except BrokenPipeError:  # whoever reads has enough
+        raise
+    except OSError as error:
+        with open(os.devnull, "w") as nowhere:  # what is kept would fail again at exit
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        problem = f"standard output cannot be written: {error.strerror}; send it elsewhere"
+        raise click.ClickException(problem) from None
+
+
+def note(text: str) -> None:
+    """Print what is no data on standard error, if that can be written."""
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
 def say(problem: Any) -> None:
     """Print a problem on standard error."""
     colour = {"error": "red", "warning": "yellow"}[problem.severity]
-    click.echo(click.style(f"{problem.severity}: ", fg=colour) + str(problem), err=True)
+    note(click.style(f"{problem.severity}: ", fg=colour) + str(problem))
 
 
 def warn(text: object) -> None:
     """Print a warning on standard error."""
-    click.echo(click.style("warning: ", fg="yellow") + str(text), err=True)
-
-
-def note(text: str) -> None:
-    """Print what there is to say meanwhile on standard error."""
-    click.echo(text, err=True)
+    note(click.style("warning: ", fg="yellow") + str(text))
 
 
 def failure(error: BaseException, *, debug: object = False) -> int | None:
@@ -43,26 +67,26 @@ def failure(error: BaseException, *, debug: object = False) -> int | None:
 
     if debug or explained(error) is None:
         return None
-    click.echo(f"Error: {explained(error)}", err=True)
+    note(f"Error: {explained(error)}")
     return exit_code_of(error)
 
 
 def on_terminal(stream: Any) -> bool:
     """Whether a person reads it, on a terminal that moves its cursor."""
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under headings, every cell whole."""
     for cells in _aligned([headings, *rows]):
-        click.echo("  ".join(cells).rstrip())
+        out("  ".join(cells).rstrip())
 
 
 def clusters(infos: Any, *, wide: bool = False) -> None:
     """Print clusters, a line each; on a terminal, without columns for which that has no room."""
     rows = [infos.HEADINGS, *(info.cells() for info in infos)]
     kept = list(range(len(infos.HEADINGS)))
-    if sys.stdout.isatty() and not wide:
+    if sys.stdout is not None and sys.stdout.isatty() and not wide:
         room = shutil.get_terminal_size().columns
         widths = [max(len(row[i]) for row in rows) + 2 for i in kept]
         for heading in _DISPENSABLE:
@@ -70,10 +94,10 @@ def clusters(infos: Any, *, wide: bool = False) -> None:
                 break
             kept.remove(infos.HEADINGS.index(heading))
     headings, *shown = _aligned([[row[i] for i in kept] for row in rows])
-    click.echo("  ".join(headings))
+    out("  ".join(headings))
     for info, (name, *cells, state) in zip(infos, shown, strict=True):
         colour = _COLOURS.get(info.status, "yellow")
-        click.echo("  ".join([_link(name, info.dashboard), *cells, click.style(state, fg=colour)]))
+        out("  ".join([_link(name, info.dashboard), *cells, click.style(state, fg=colour)]))
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -102,7 +126,7 @@ def description(details: dict[str, Any]) -> Iterator[str]:
             yield f"{key + ':':<12}{details[key]}"
     if details["workers"] is not None:
         n = details["threads"]
-        threads = "" if n is None else f", with {n} thread{'' if n == 1 else 's'}"
+        threads = "" if n is None else f", with {plural(n, 'thread')}"
         yield f"{'workers:':<12}{details['workers']}{threads}"
         yield f"{'memory:':<12}{_size(details['memory_used'])} of {_size(details['memory'])}"
         tasks = details["tasks"]
@@ -154,11 +178,6 @@ def _size(n: int | None) -> str:
     return str(format_bytes(n))
 
 
-def workers(n: int) -> str:
-    """A number of workers in words."""
-    return f"{n} worker" if n == 1 else f"{n} workers"
-
-
 @contextmanager
 def going_on(name: str, goal: str) -> Iterator[None]:
     """Say at Ctrl-C what a cluster may go on with, without the command."""
@@ -166,7 +185,7 @@ def going_on(name: str, goal: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         told = f"if {name} was told, it goes on to {goal}; to see: dask cluster list"
-        click.echo(f"interrupted: {told}", err=True)
+        note(f"interrupted: {told}")
         raise
 
 
@@ -187,14 +206,14 @@ def next_steps(name: str, *, runs: bool) -> None:
         "end it": f"dask cluster delete {name}",
     }
     for what, how in steps.items():
-        click.echo(click.style(f"  {what + ':':<12}", dim=True) + how, err=True)
+        note(click.style(f"  {what + ':':<12}", dim=True) + how)
 
 
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """Say how far something is: a line that moves on a terminal, plain lines elsewhere."""
     if not on_terminal(sys.stderr):
-        click.echo(what, err=True)
+        note(what)
         yield _Lines()
         return
     from rich.console import Console
@@ -205,9 +224,14 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
         columns[2:2] = [BarColumn(), TextColumn("{task.completed}/{task.total}")]
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(what, total=total)
-        yield lambda n: shown.update(
-            task, **({"completed": n} if total else {"description": f"{what}: {workers(n)}"})
-        )
+
+        def told(n: int) -> None:
+            if total:
+                shown.update(task, completed=n)
+            else:
+                shown.update(task, description=f"{what}: {plural(n, 'worker')}")
+
+        yield told
 
 
 class _Lines:
@@ -219,4 +243,4 @@ class _Lines:
     def __call__(self, n: int) -> None:
         if time.monotonic() > self.said + _LINE_INTERVAL:
             self.said = time.monotonic()
-            click.echo(workers(n), err=True)
+            note(plural(n, "worker"))

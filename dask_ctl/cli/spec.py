@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,19 +58,19 @@ def show(
             }
             for each in inherited
         }
-        click.echo(json.dumps(shown, indent=2, default=str))
+        printing.out(json.dumps(shown, indent=2, default=str))
         return
     lines = list(resolved.lines(show_secrets=show_secrets))
     width = max(len(text) for text, _ in lines)
     for text, origin in lines:
         comment = click.style(f"  # {describe(origin)}", dim=True) if origin else ""
-        click.echo(f"{text:<{width}}{comment}" if comment else text)
+        printing.out(f"{text:<{width}}{comment}" if comment else text)
     for each in inherited:
         value = one_line(each.shown(show_secrets=show_secrets))
         where = click.style(f"  # read by the backend itself: {describe(each.origin)}", dim=True)
-        click.echo(f"# {each.key}: {value}{where}")
+        printing.out(f"# {each.key}: {value}{where}")
     for remark in resolved.remarks():
-        click.echo(click.style(remark, dim=True))
+        printing.out(click.style(remark, dim=True))
 
 
 @group.command(epilog="Example: dask cluster spec check hpc.yaml")
@@ -95,12 +96,12 @@ def check(
     valid = all(problem.severity != "error" for problem in problems)
     if output == "json":
         diagnostics = [problem.as_dict() for problem in problems]
-        click.echo(json.dumps({"valid": valid, "diagnostics": diagnostics}, indent=2))
+        printing.out(json.dumps({"valid": valid, "diagnostics": diagnostics}, indent=2))
     else:
         for problem in problems:
-            click.echo(f"{problem.severity}: {problem}")
+            printing.out(f"{problem.severity}: {problem}")
         if valid:
-            click.echo("The spec is valid.")
+            printing.out("The spec is valid.")
     sys.exit(0 if valid else 4)
 
 
@@ -121,7 +122,10 @@ def plan(*, diff: str | None, **spec: Any) -> None:
 
     other = diff and lifecycle.resolve_spec(diff, spec["local_fallback"], asked_by="--diff")
     told = lifecycle.plan_spec(resolved_from(**spec), diff=other)
-    click.echo(told or "Both plans are the same.\n", nl=False, err=not told)
+    if told:
+        printing.out(told, nl=False)
+    else:
+        printing.note("Both plans are the same.")
 
 
 @group.command(name="list", epilog="Example: dask cluster spec list")
@@ -136,7 +140,7 @@ def list_(*, output: str) -> None:
             "specs": [entry.as_dict() for entry in found],
             "places": [{"path": path, "exists": exists} for path, exists in places],
         }
-        click.echo(json.dumps(listed, indent=2))
+        printing.out(json.dumps(listed, indent=2))
         return
     rows = [
         (
@@ -148,14 +152,14 @@ def list_(*, output: str) -> None:
         for e in found
     ]
     if not rows:
-        click.echo("No specs found. To write one: dask cluster spec init local")
+        printing.out("No specs found. To write one: dask cluster spec init local")
     else:
         printing.table(("", "NAME", "BACKEND", "ORIGIN"), rows)
         named = {each.origin.via.where for each in found if each.in_force and each.origin.via}
-        click.echo("* in force" + (f", named by {', '.join(named)}" if named else ""))
-    click.echo("\nPlaces looked at:")
+        printing.out("* in force" + (f", named by {', '.join(named)}" if named else ""))
+    printing.out("\nPlaces looked at:")
     for path, exists in places:
-        click.echo(f"  {path}{'' if exists else ' (does not exist)'}")
+        printing.out(f"  {path}{'' if exists else ' (does not exist)'}")
 
 
 @group.command(epilog="Example: dask cluster spec use hpc --local")
@@ -174,10 +178,10 @@ def use(*, name: str | None, local: bool, unset: bool) -> None:
     path = lifecycle.use_spec(name, local=local)
     where = f" in {Path.cwd()}" if local else ""
     if path is None:
-        click.echo(f"Nothing was in use{where}.", err=True)
+        printing.note(f"Nothing was in use{where}.")
     else:
         what = f"{name} is in use" if name else "Nothing is in use any more"
-        click.echo(f"{what}{where}. Changed {path}.", err=True)
+        printing.note(f"{what}{where}. Changed {path}.")
 
 
 @group.command(epilog="Example: dask cluster spec init slurm -o hpc.yaml")
@@ -197,6 +201,7 @@ def init(*, backend: str | None, target: Path | None, force: bool) -> None:
     """
     from dask_ctl import lifecycle
     from dask_ctl.exceptions import InvalidSpecError
+    from dask_ctl.spec.files import write_readable
 
     if backend is None:
         if not sys.stdin.isatty():
@@ -209,16 +214,19 @@ def init(*, backend: str | None, target: Path | None, force: bool) -> None:
     except InvalidSpecError as error:
         raise click.BadParameter(str(error), param_hint="BACKEND") from None
     if target is None:
-        click.echo(text, nl=False)
+        printing.out(text, nl=False)
         return
+    if os.path.lexists(target) and not force:
+        raise click.UsageError(f"{target} exists; --force overwrites it")
     try:
-        with target.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise click.UsageError(f"{target} exists; --force overwrites it") from None
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")  # a pipe or a device stays what it is
+        else:
+            write_readable(target, text)
     except OSError as error:
-        raise click.FileError(str(target), error.strerror or str(error)) from None
-    click.echo(f"Wrote {target}. To check it: dask cluster spec check {target}", err=True)
+        problem = f"{target} cannot be written: {error.strerror}; name another file with -o"
+        raise click.ClickException(problem) from None
+    printing.note(f"Wrote {target}. To check it: dask cluster spec check {target}")
 
 
 def _asked_backend() -> str:
@@ -226,7 +234,7 @@ def _asked_backend() -> str:
 
     here, names = lifecycle.spec_templates_here(), lifecycle.spec_templates()
     for name, what in here.items():
-        click.echo(f"found here: {name} ({what})", err=True)
+        printing.note(f"found here: {name} ({what})")
     default = next(iter(here), names[0])
     asked: str = click.prompt("Backend", type=click.Choice(names), default=default, err=True)
     return asked
@@ -247,4 +255,4 @@ def schema(*, namespace: bool) -> None:
     """Print the JSON Schema of a spec file."""
     from dask_ctl import lifecycle
 
-    click.echo(json.dumps(lifecycle.spec_schema(namespace=namespace), indent=2))
+    printing.out(json.dumps(lifecycle.spec_schema(namespace=namespace), indent=2))

@@ -83,7 +83,7 @@ def launch_cluster(
     wait: int | None = 0,
     timeout: float | None = None,
     secure: bool = False,
-    idle_timeout: float | None = None,
+    idle_timeout: str | float | None = None,
     command: Sequence[str] = (),
     told: Callable[[int], None] | None = None,
     noted: Callable[[str], None] | None = None,
@@ -102,8 +102,8 @@ def launch_cluster(
         When to give up, and leave nothing, in seconds.
     secure : bool
         Whether the cluster gets TLS, by credentials that its class makes for it alone.
-    idle_timeout : float, optional
-        After how many seconds without work it ends, whatever its spec says.
+    idle_timeout : str or float, optional
+        After what time without work it ends, whatever its spec says: ``"30m"``, or in seconds.
     command : sequence of str, optional
         A command and its arguments, to run as `run_command` does once the cluster is there, which
         ends when the command does: see `wait_for_command`.
@@ -138,7 +138,7 @@ def launch_cluster(
     deadline = None if timeout is None else time.monotonic() + timeout
     resolved = resolved_from(spec_path, local_fallback)
     if idle_timeout is not None:
-        resolved = asked(resolved, "--idle-timeout", {"idle_timeout": f"{idle_timeout:g}"})
+        resolved = asked(resolved, "--idle-timeout", {"idle_timeout": idle_timeout})
     if secure:
         resolved = secured(resolved)
     name = name or name_for(resolved)

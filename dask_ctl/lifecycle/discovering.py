@@ -109,9 +109,7 @@ def only_cluster() -> str:
     Raises
     ------
     NoSuchClusterError
-        If there is none.
-    InvalidSpecError
-        If there are several.
+        If there is none, or if there are several.
     """
     from dask_ctl.management import find
 

@@ -13,7 +13,6 @@ from dask_ctl.backends import listening
 from dask_ctl.exceptions import (
     DaskCtlError,
     DiscoveryError,
-    InvalidSpecError,
     NoSuchClusterError,
     reason,
 )
@@ -142,11 +141,11 @@ def _one_of(meant: list[Live], name: str) -> Live:
         return first
     other = next((each for each in others if each.discovery != first.discovery), None)
     if other is None:
-        raise InvalidSpecError(
+        raise NoSuchClusterError(
             f"{name!r} is the name of more than one cluster",
             remedy=f"say which: {', '.join(sorted(each.full_name for each in meant))}",
         )
-    raise InvalidSpecError(
+    raise NoSuchClusterError(
         f"{name!r} is the name of a {first.type} and of a {other.type}",
         remedy=f"disable one of the discovery methods {first.discovery!r} and {other.discovery!r}",
     )
@@ -161,7 +160,7 @@ def only() -> str:
             remedy="name one of those that dask cluster list shows",
         )
     if len(names) > 1:
-        raise InvalidSpecError("there are several clusters", remedy=f"name one: {_some(names)}")
+        raise NoSuchClusterError("there are several clusters", remedy=f"name one: {_some(names)}")
     return names[0]
 
 

@@ -18,6 +18,7 @@ from dask_ctl.exceptions import (
     InvalidSpecError,
     NoSuchClusterError,
     Problem,
+    plural,
 )
 from dask_ctl.hosts import log
 from dask_ctl.hosts import store as records
@@ -140,8 +141,9 @@ async def wait(
             if last is None:
                 await asyncio.to_thread(live.require)
             if why := live.hopeless():
+                has = plural(last or 0, "worker")
                 raise BackendError(
-                    f"cluster {name!r} has {last or 0} workers, and no more will come: {why}",
+                    f"cluster {name!r} has {has}, and no more will come: {why}",
                     remedy="mend its spec, and create it anew",
                 )
             if deadline is not None and time.monotonic() > deadline:
@@ -158,9 +160,11 @@ async def _too_few(name: str, live: Live, info: ClusterInfo) -> BackendError:
     """The error of a wait that is over."""
     why, error = await live.waiting_for(_ASK), live.last_error()
     said = [why, None if why and error and why in error else error]
-    few = f"cluster {name!r} has {info.workers} workers, not yet as many as were asked for"
     if info.workers is None:
         few = f"how many workers cluster {name!r} has is not known: it is {info.status}"
+    else:
+        has = plural(info.workers, "worker")
+        few = f"cluster {name!r} has {has}, not yet as many as were asked for"
     return BackendError(
         ": ".join([few, *filter(None, said)]),
         remedy=f"wait longer with --timeout, or see: dask cluster logs {name}",

@@ -9,6 +9,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
+def write_readable(path: Path, text: str) -> None:
+    """Write a file that everybody may read; what was there stays until all is written.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    path = path.resolve()  # a link stays one
+    with written_beside(path, text) as written:
+        os.chmod(written, 0o644)
+        os.replace(written, path)
+
+
 @contextmanager
 def written_beside(path: Path, text: str) -> Iterator[str]:
     """A file in the folder of `path` that holds a text, on the disk too, until the end.

@@ -12,7 +12,7 @@ import yaml
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError
 from dask_ctl.spec.defaults import NAMESPACE
 from dask_ctl.spec.document import parse, read
-from dask_ctl.spec.files import written_beside
+from dask_ctl.spec.files import write_readable
 from dask_ctl.spec.located import Source
 
 NAME: Final = "dask-ctl.yaml"
@@ -59,9 +59,7 @@ def write(key: str, value: Any) -> Path:
             path.unlink(missing_ok=True)
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_beside(path, _HEADER + yaml.safe_dump({NAMESPACE: namespace})) as written:
-            os.chmod(written, 0o644)
-            os.replace(written, path)
+        write_readable(path, _HEADER + yaml.safe_dump({NAMESPACE: namespace}))
     except OSError as error:
         raise BackendError(
             f"cannot be written: {error.strerror}", remedy="see who owns it", origin=path

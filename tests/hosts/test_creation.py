@@ -30,7 +30,7 @@ THREADS_ALONE = ["--set", "kwargs.processes=false", "--set", "kwargs.protocol=in
 def test_workers_that_do_not_come(shell: Scripts) -> None:
     """Without the workers that `--wait` asks for, `--timeout` ends it all."""
     run = shell.dask_cluster("create", "--name", "a", "--wait", "2", "--timeout", "12")
-    refused(run, 5, "cluster 'a' has 1 workers, not yet as many as .*; .* --timeout, .* its log: ")
+    refused(run, 5, "cluster 'a' has 1 worker, not yet as many as .*; .* --timeout, .* its log: ")
     assert "creating dask.distributed.LocalCluster" in kept_log(run)
 
 
@@ -147,7 +147,7 @@ def test_a_full_disk(shell: Scripts, small_disk: Path) -> None:
     filler.unlink()
 
 
-@pytest.mark.parametrize("output", [">/dev/full", "| true"], ids=["full", "pipe"])
+@pytest.mark.parametrize("output", [">/dev/full", "| true", ">&-"], ids=["full", "pipe", "closed"])
 def test_a_name_that_cannot_be_printed(shell: Scripts, output: str) -> None:
     """A cluster of which nobody has learnt the name is ended, and the exit code says so."""
     into = f'{{ "$0" "$1" create; echo $? >code.yaml; }} {output}'

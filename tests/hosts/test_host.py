@@ -117,9 +117,16 @@ def test_the_only_one(shell: Scripts) -> None:
     assert ok(shell.dask_cluster("dashboard")) == ok(shell.dask_cluster("dashboard", "a"))
     assert ok(shell.dask_cluster("ls", "recorded", "-o", "name")) == "a\n"
     late = shell.dask_cluster("wait", "--workers", "50", "--timeout", "1s")
-    refused(late, 5, "has . workers, not yet as many")
+    refused(late, 5, "has 1 worker, not yet as many")
+    scaled = shell.dask_cluster("scale", "2")
+    assert ok(scaled) == ""
+    assert scaled.stderr.endswith("\na has 2 workers.\n")
+    for wrong in ((), ("a",), ("a", "2", "3")):
+        assert shell.dask_cluster("scale", *wrong).returncode == 2, wrong
     ok(shell.dask_cluster("create", "--name", "b"))
-    refused(shell.dask_cluster("show"), 4, "there are several clusters; name one: a, b")
+    several = "there are several clusters; name one: a, b"
+    refused(shell.dask_cluster("show"), 6, several)
+    refused(shell.dask_cluster("scale", "2"), 6, several)
     ok(shell.dask_cluster("rm", "-y", "a", "b"))
 
 

@@ -92,7 +92,7 @@ def test_that_lives_on(scripts: Scripts) -> None:
     assert listed(scripts) == []
     said = scripts.dask_cluster("logs", "a")
     assert "Scheduler closing after being idle for 10.00 s" in ok(said)
-    assert "the scheduler of cluster a has gone (its idle_timeout is 10)" in said.stdout
+    assert "the scheduler of cluster a has gone (its idle_timeout is 10s)" in said.stdout
     assert said.stderr == "warning: cluster 'a' has ended by itself; its log is kept for 7 days\n"
     refused(scripts.dask_cluster("show", "a"), 6, "to see why it has ended: dask cluster logs a")
     ok(scripts.dask_cluster("create", "--name", "a", "--set", "idle_timeout=1h"))
