@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 import dask.config
 from dask.utils import parse_bytes
 
-from dask_ctl.backends import batch, batch_systems, signature, slurm
+from dask_ctl.backends import batch, batch_systems, servers, signature, slurm
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.jobs import Jobs, forget_refused
 from dask_ctl.backends.ledger import Ledger
@@ -23,13 +23,30 @@ from dask_ctl.exceptions import Problem, reason
 from dask_ctl.spec.checks import suggested
 from dask_ctl.spec.sections import value_at
 
+_BASE: Final = "dask_jobqueue.core.JobQueueCluster"
+# What `sbatch` and its like call it, and what dask-jobqueue leaves to the directives.
+_ELSEWHERE: Final = {
+    "partition": "did you mean 'queue'?",
+    **dict.fromkeys(("mem", "ram"), "did you mean 'memory'?"),
+    **dict.fromkeys(
+        ("cpus", "cpus_per_task", "ncpus", "nthreads", "threads"), "did you mean 'cores'?"
+    ),
+    **dict.fromkeys(
+        (
+            "constraint", "dependency", "exclude", "exclusive", "gpus", "gres", "licenses",
+            "mail_type", "mail_user", "nodelist", "nodes", "qos", "reservation",
+        ),
+        "write it as the batch system does, under 'job_extra_directives': [--...]",
+    ),
+}  # fmt: skip
+_TIMELESS: Final = ("infinite", "infinity", "unlimited")
 _SMALLEST: Final = 1_000_000  # bytes
 
 
 class JobQueue(Backend):
     """The clusters of dask-jobqueue: the scheduler in the calling process, workers in jobs."""
 
-    classes = ("dask_jobqueue.core.JobQueueCluster",)
+    classes: ClassVar[tuple[str, ...]] = (_BASE,)
     packages = {"dask_jobqueue": "dask-jobqueue"}
     templates: ClassVar[tuple[str, ...]] = ("slurm", "sge", "pbs", "lsf", "oar", "moab", "htcondor")
     commands: ClassVar[Mapping[str, str]] = {
@@ -46,6 +63,7 @@ class JobQueue(Backend):
     makes_credentials = True
     read_by_shell: ClassVar[tuple[str, ...]] = ("local_directory",)  # stands in the job script
     options_of_servers = True
+    meant: ClassVar[Mapping[str, str]] = _ELSEWHERE
     counted: ClassVar[Mapping[str, int]] = {
         "n_workers": 0,
         "cores": 1,
@@ -67,10 +85,12 @@ class JobQueue(Backend):
         """They hand what they do not name to their jobs."""
         job = getattr(self.target, "job_cls", None)
         jobs = [job] if inspect.isclass(job) else []
-        return [self.target, *jobs], bool(jobs) and "job_cls" not in kwargs
+        own = signature.DownFrom(self.target, _BASE)
+        return [own, *jobs], bool(jobs) and "job_cls" not in kwargs
 
     def problems(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """Times as bare numbers: sbatch(1) and bsub(1) read minutes, qsub(1) seconds."""
+        yield from servers.unreadable({k: v for k, v in kwargs.items() if k == "death_timeout"})
         if isinstance(kwargs.get("walltime"), (int, float)):
             yield Problem(
                 "batch systems read a bare number as minutes, seconds or hours, each as it likes",
@@ -78,6 +98,19 @@ class JobQueue(Backend):
                 key="kwargs.walltime",
                 severity="warning",
             )
+        for n, directive in enumerate(_listed(kwargs.get("job_extra_directives"))):
+            if isinstance(directive, str) and not directive.startswith("-"):
+                yield Problem(
+                    "is no option of a batch system, whose name its class writes before it",
+                    "write it with its dashes alone: '--exclusive'",
+                    key=f"kwargs.job_extra_directives.{n}",
+                    severity="warning",
+                )
+        walltime = kwargs.get("walltime")
+        text = walltime.casefold() if isinstance(walltime, str) else ""
+        if any(map(str.isalpha, text)) and text not in _TIMELESS:
+            told = f"{walltime!r} is no time of a batch system"
+            yield Problem(told, "write '01:30:00'", key="kwargs.walltime", severity="warning")
 
     def section(
         self, classes: Iterable[str], kwargs: Mapping[str, Any]
@@ -91,6 +124,11 @@ class JobQueue(Backend):
         """What the job's own constructor refuses, which submits nothing."""
         job_cls = kwargs.get("job_cls") or self.target.job_cls
         name = kwargs.get("config_name") or job_cls.config_name
+        # What a job reads it does not refuse before it runs.
+        wrong = list(super().refusals({k: v for k, v in kwargs.items() if k != "death_timeout"}))
+        yield from wrong
+        if wrong:
+            return
         known = value_at("jobqueue")
         if not isinstance(known.get(name) if isinstance(known, Mapping) else None, Mapping):
             remedy = suggested(name, known)
@@ -110,7 +148,7 @@ class JobQueue(Backend):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 # It would make the folder of logs.
-                self._job({**kwargs, "log_directory": os.curdir})
+                self._job({**kwargs, "log_directory": os.curdir}).job_script()
         except KeyError as error:
             summary = f"dask's configuration has no 'jobqueue.{name}.{error.args[0]}'"
             remedy = f"begin with a copy of the section 'jobqueue.{job_cls.config_name}'"
@@ -239,6 +277,10 @@ def _no_interface(kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         summary = f"this machine has no network interface {name!r}"
         remedy, key = f"it has {', '.join(here)}", f"kwargs.{own}interface"
         yield Problem(summary, remedy, key=key, severity="warning")
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _is_size(value: Any) -> bool:

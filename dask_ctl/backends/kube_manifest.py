@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from dask_ctl.exceptions import Problem
+from dask_ctl.spec.checks import suggested
 
 _MODE: Final = "dask_kubernetes.operator.kubecluster.kubecluster:CreateMode"  # exported nowhere
 _MODES: Final = ("CREATE_ONLY", "CREATE_OR_CONNECT", "CONNECT_ONLY")
 # Kubernetes' own: "Resource quantities" and "Define environment variables" of its documentation.
 _QUANTITY: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # RFC 1123
+_SERVICES: Final = ("ClusterIP", "LoadBalancer", "NodePort")
 _VARIABLE: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 # What the definitions that dask-kubernetes ships require (2026.3).
 _REQUIRED: Final = (
@@ -27,14 +30,35 @@ def problems(kwargs: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _of_variables(kwargs.get("env"))
     yield from _of_resources(kwargs.get("resources"))
     yield from _of_manifest(kwargs.get("custom_cluster_spec"))
-    if isinstance(kwargs.get("idle_timeout"), str):
-        told = "Kubernetes takes a number of seconds, and no text"
-        yield Problem(told, "write a whole number: 300", key="kwargs.idle_timeout")
+    yield from _of_texts(kwargs)
+    for name in ("idle_timeout", "resource_timeout"):
+        if isinstance(kwargs.get(name), str):
+            told = "must be a number of seconds, not a string"
+            yield Problem(told, "write a whole number: 300", key=f"kwargs.{name}")
     mode = kwargs.get("create_mode")
     if isinstance(mode, str):
         member = f"{_MODE}.{mode}" if mode in _MODES else f"{_MODE}.{_MODES[0]}"
         told = f"the text {mode!r} is no CreateMode, and the class would not heed it"
         yield Problem(told, f"write: ${{import:{member}}}", key="kwargs.create_mode")
+
+
+def _of_texts(kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+    image, namespace = kwargs.get("image"), kwargs.get("namespace")
+    if isinstance(image, str) and (not image or any(map(str.isspace, image))):
+        yield Problem(
+            f"{image!r} is no name of an image", "write REPOSITORY:TAG", key="kwargs.image"
+        )
+    if isinstance(namespace, str) and not _LABEL.fullmatch(namespace):
+        told = f"{namespace!r} is no name of a namespace"
+        remedy = "use lower-case letters, digits and '-'"
+        yield Problem(told, remedy, key="kwargs.namespace")
+    service = kwargs.get("scheduler_service_type")
+    if isinstance(service, str) and service not in _SERVICES:
+        told, key = "is no type of a Service", "kwargs.scheduler_service_type"
+        yield Problem(f"{service!r} {told}", suggested(service, _SERVICES), key=key)
+    command = kwargs.get("worker_command")
+    for n, word in enumerate(command if isinstance(command, list) else ()):
+        yield from _no_text(word, f"kwargs.worker_command.{n}")
 
 
 def _of_variables(env: Any) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent import futures
 from contextlib import contextmanager
@@ -54,6 +55,10 @@ class Kubernetes(Backend):
     _connection: Any = None  # held, so that the cluster shares it: its time-out, and one login
     _made: Any = None
 
+    def takers(self, kwargs: Mapping[str, Any]) -> tuple[list[Any], bool]:
+        """It hands what it does not name to distributed's ``Cluster``, its base."""
+        return [self.target], True
+
     def problems(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """What Kubernetes would refuse, or the class not heed."""
         if "context" in kwargs:
@@ -65,13 +70,17 @@ class Kubernetes(Backend):
         yield from kube_manifest.problems(kwargs)
 
     def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
-        """A name that cannot be one."""
+        """A name that cannot be one, and a manifest that is not there."""
         from dask_kubernetes.constants import MAX_CLUSTER_NAME_LEN, VALID_CLUSTER_NAME
 
         name = kwargs.get("name")
         if isinstance(name, str) and "{" not in name and not VALID_CLUSTER_NAME.match(name):
             letters = f"use at most {MAX_CLUSTER_NAME_LEN} lower-case letters, digits and '-'"
             yield Problem(f"{name!r} is no name of a DaskCluster", letters, key="kwargs.name")
+        manifest = kwargs.get("custom_cluster_spec")
+        if isinstance(manifest, str) and not os.path.isfile(manifest):
+            told, key = f"there is no file {manifest!r}", "kwargs.custom_cluster_spec"
+            yield Problem(told, "write its path, or the manifest itself", key=key)
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """The DaskCluster that would be made, as its manifest."""

@@ -6,15 +6,20 @@ import inspect
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar
+from contextlib import suppress
+from typing import Any, ClassVar, Final
 
+import dask.config
 from dask.utils import parse_bytes
 
+from dask_ctl.backends import signature
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import Problem, text_of
 
 logger = logging.getLogger("dask_ctl")
+_CREDENTIALS: Final = "distributed.comm.tls.scheduler.cert"
+_SMALLEST: Final = 1_000_000  # bytes
 
 
 class Local(Backend):
@@ -38,7 +43,8 @@ class Local(Backend):
 
         given = kwargs.get("worker_class")
         workers = [Nanny, Worker, *([given] if inspect.isclass(given) else [])]
-        return [self.target, *workers], given is None or inspect.isclass(given)
+        own = signature.DownFrom(self.target, self.classes[0])
+        return [own, *workers], given is None or inspect.isclass(given)
 
     def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """What it reads of its values, as it does when it starts."""
@@ -57,6 +63,25 @@ class Local(Backend):
                     read(kwargs[name])
             except Exception as error:  # noqa: BLE001 -- whatever it says
                 yield Problem(text_of(error), "change the value", key=f"kwargs.{name}")
+        yield from super().refusals(kwargs)
+        if isinstance(kwargs.get("worker_class"), str):
+            remedy = "write it so: ${import:distributed:Nanny}"
+            yield Problem("must be a class, not its name", remedy, key="kwargs.worker_class")
+        encrypted = str(kwargs.get("protocol") or "").partition("://")[0] in ("tls", "wss")
+        if encrypted and not (kwargs.get("security") or dask.config.get(_CREDENTIALS, None)):
+            problem = "needs credentials, and there are none"
+            yield Problem(problem, "add 'security: true'", key="kwargs.protocol")
+
+    def problems(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+        """Memory in which no worker can live: a bare number is in bytes."""
+        limit = kwargs.get("memory_limit")
+        if isinstance(limit, (int, str)) and limit != "auto":
+            with suppress(ValueError):
+                if 0 < parse_bytes(limit) < _SMALLEST:
+                    problem = f"{parse_bytes(limit)} bytes are too little for any worker"
+                    remedy = "write a size with its unit: 4GB"
+                    key = "kwargs.memory_limit"
+                    yield Problem(problem, remedy, key=key, severity="warning")
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """How many workers there would be, and what each would have."""

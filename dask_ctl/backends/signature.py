@@ -6,6 +6,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -55,11 +56,36 @@ def own(target: Any) -> inspect.Signature | None:
         return None
 
 
+@dataclass(frozen=True)
+class DownFrom:
+    """A class that hands what it does not name elsewhere than to its base.
+
+    Parameters
+    ----------
+    target : type
+        The class, or one that is derived from it.
+    last : str
+        The dotted name of the class that does so.
+    """
+
+    target: type
+    last: str
+
+
+def bases(taker: Any) -> tuple[type, ...]:
+    """The classes whose arguments a class takes: its own and its bases'; of a function none."""
+    if isinstance(taker, DownFrom):
+        line = taker.target.__mro__
+        names = [f"{base.__module__}.{base.__qualname__}" for base in line]
+        return line[: names.index(taker.last) + 1]
+    return taker.__mro__[:-1] if inspect.isclass(taker) else ()
+
+
 @cache
 def of(target: Any) -> tuple[inspect.Signature, ...]:
     """The signatures of a class and its bases, to which ``**kwargs`` may go, or of a function."""
-    bases = target.__mro__[:-1] if inspect.isclass(target) else ()
-    functions = [base.__dict__["__init__"] for base in bases if "__init__" in base.__dict__]
+    classes = bases(target)
+    functions = [each.__dict__["__init__"] for each in classes if "__init__" in each.__dict__]
     return tuple(found for each in functions or [target] if (found := own(each)) is not None)
 
 
@@ -94,32 +120,3 @@ def documented(target: Any) -> tuple[tuple[str, str, str], ...]:
         (name, type_.strip(), re.split(r"(?<=\.)\s", " ".join(told.split()))[0])
         for name, type_, told in re.findall(entry, body, re.MULTILINE)
     )
-
-
-def of_servers(kwargs: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """What takes the arguments in ``scheduler_options``, ``worker_kwargs`` and their like.
-
-    Of a class of the user's own that is not known.
-    """
-    from distributed import Nanny, Scheduler, Worker
-
-    schedulers = [] if {"scheduler_cls", "scheduler_class"} & kwargs.keys() else [Scheduler]
-    workers = [] if "worker_class" in kwargs else [Nanny, Worker, _several]
-    return {
-        f"{role}_{ending}": takers
-        for role, takers in (("scheduler", schedulers), ("worker", workers))
-        for ending in ("options", "kwargs")
-    }
-
-
-def options(
-    scheduler_options: dict[str, Any] | None = None,
-    scheduler_kwargs: dict[str, Any] | None = None,
-    worker_options: dict[str, Any] | None = None,
-    worker_kwargs: dict[str, Any] | None = None,
-) -> None:
-    """What these arguments are; not every class says so."""
-
-
-def _several(n_workers: int = 1) -> None:
-    """What ``SSHCluster`` itself takes from its ``worker_options`` (distributed 2026.8)."""

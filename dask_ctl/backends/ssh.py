@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
-from dask_ctl.backends import plans
+from dask_ctl.backends import plans, signature
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.signature import with_options
-from dask_ctl.exceptions import Problem
+from dask_ctl.exceptions import Problem, plural
 
 _JOIN_TIMEOUT: Final = 30.0  # seconds
 
@@ -26,12 +26,33 @@ class SSH(Backend):
     inherits_config = True  # distributed hands on what is in force here
     options_of_servers = True
 
+    def takers(self, kwargs: Mapping[str, Any]) -> tuple[list[Any], bool]:
+        """It hands what it does not name to the class of what it returns, but for the name."""
+        from distributed import SpecCluster
+
+        specs = signature.DownFrom(SpecCluster, "distributed.deploy.spec.SpecCluster")
+        return [self.target, specs], True
+
+    def parts(self, kwargs: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """Those of asyncssh, too."""
+        try:
+            from asyncssh import SSHClientConnectionOptions, connect
+        except ImportError:  # which `check` says
+            return super().parts(kwargs)
+        takers = [connect, SSHClientConnectionOptions.prepare]
+        return {**super().parts(kwargs), "connect_options": takers}
+
     def can(self, verb: Literal["scale", "adapt"]) -> bool:
         """It has the machines that it is given; scaling it corrupts it (distributed 2026.8)."""
         return False
 
     def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """Machines that are too few: the first has the scheduler, the others the workers."""
+        yield from super().refusals(kwargs)
+        yield from _no_machines(kwargs.get("hosts"))
+        if "name" in kwargs:
+            problem = "is given by SSHCluster itself"
+            yield Problem(problem, "remove it", key="kwargs.name")
         hosts = kwargs.get("hosts")
         remedy = "name the scheduler's and those of workers"
         if hosts == []:
@@ -39,6 +60,11 @@ class SSH(Backend):
         elif isinstance(hosts, list) and len(hosts) == 1:
             told = "names only the machine of the scheduler, so there are no workers"
             yield Problem(told, remedy, key="kwargs.hosts", severity="warning")
+        options = kwargs.get("connect_options")
+        if isinstance(options, list) and isinstance(hosts, list) and len(options) != len(hosts):
+            told = f"are {len(options)} for {plural(len(hosts), 'machine')}"
+            remedy = "write as many, or one mapping for all"
+            yield Problem(told, remedy, key="kwargs.connect_options")
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """What would be started where."""
@@ -72,6 +98,20 @@ class SSH(Backend):
         deadline = time.monotonic() + _JOIN_TIMEOUT
         while len(cluster.scheduler_info["workers"]) < expected and time.monotonic() < deadline:
             time.sleep(0.05)
+
+
+def _no_machines(hosts: Any) -> Iterator[Problem]:
+    """What is no name of a machine, since asyncssh takes user and port apart from it."""
+    for n, host in enumerate(hosts if isinstance(hosts, list) else ()):
+        key = f"kwargs.hosts.{n}"
+        if not isinstance(host, str) or not host or any(map(str.isspace, host)) or "/" in host:
+            yield Problem(f"{host!r} is no name of a machine", "write its name alone", key=key)
+        elif "@" in host:
+            remedy = f"write connect_options: {{username: {host.partition('@')[0]}}}"
+            yield Problem(f"{host!r} is no name of a machine alone", remedy, key=key)
+        elif host.count(":") == 1:
+            remedy = f"write connect_options: {{port: {host.partition(':')[2]}}}"
+            yield Problem(f"{host!r} is no name of a machine alone", remedy, key=key)
 
 
 ROOMS = (SSH,)

@@ -6,15 +6,17 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from dask.utils import parse_bytes
 
-from dask_ctl.backends import Backend, signature
+from dask_ctl.backends import Backend, servers, signature
 from dask_ctl.creation.kinds import Mistake, mistake
 from dask_ctl.exceptions import Problem
 from dask_ctl.spec.checks import MAX_TOLD, did_you_mean, suggested
 from dask_ctl.spec.located import Located
+
+_OF_THE_CALL: Final = {"asynchronous", "loop"}
 
 
 def plain_arguments(tree: Located) -> tuple[list[Any], dict[str, Any]]:
@@ -47,7 +49,7 @@ def misfits(room: Backend, args: list[Any], kwargs: Mapping[str, Any]) -> Iterat
     for name in unknown:
         key = f"kwargs.{name}"
         if complete:
-            yield _unknown(room.name, name, known, key)
+            yield _unknown(room.name, name, known, key, room)
         elif _is_typo(name, known):
             problem = f"{room.name} does not name this argument"
             yield Problem(problem, did_you_mean(name, known), key=key, severity="warning")
@@ -65,7 +67,7 @@ def unchecked(room: Backend, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
     """Notes of the arguments of which nothing is known here."""
     own = signature.own(room.target)
     known, complete = _known(room, own, kwargs) if own else (set(), False)
-    foreign = signature.of_servers(kwargs) if room.options_of_servers else {}
+    foreign = room.parts(kwargs)
     for name in kwargs:
         what = None
         if not complete and name not in known and not _is_typo(name, known):
@@ -82,7 +84,7 @@ def misnamed(room: Backend, names: Iterable[str]) -> Iterator[Problem]:
     known = signature.names(*takers) if complete else set()
     for name in names if complete else ():
         if name not in known:
-            problem = _unknown(room.name, name, known, f"kwargs.{name}")
+            problem = _unknown(room.name, name, known, f"kwargs.{name}", room)
             yield replace(problem, severity="warning")
 
 
@@ -104,7 +106,7 @@ def mistakes(
     own = signature.own(room.target)
     takers, _ = room.takers(kwargs)
     if room.options_of_servers:
-        takers = [*takers, signature.options]
+        takers = [*takers, servers.options]
     names = signature.named(own) if own else {}
     # The same name is another argument in another place.
     given = [(f"args.{n}", *each, takers) for n, each in enumerate(zip(names, args, strict=False))]
@@ -127,7 +129,7 @@ def option_misfits(room: Backend, verb: str, options: Mapping[str, Any]) -> Iter
     known = signature.names(*takers) - {"cluster"}
     for name in options if known else ():
         if name not in known:
-            yield _unknown(f"'{verb}'", name, known, f"{verb}.{name}", "option")
+            yield _unknown(f"'{verb}'", name, known, f"{verb}.{name}", what="option")
 
 
 def impossible(verb: str, options: Mapping[str, Any]) -> Iterator[Problem]:
@@ -175,14 +177,21 @@ def _takers_of(target: Any, verb: str) -> list[Callable[..., Any]]:
 def _parts(room: Backend, kwargs: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The arguments that are given and hold those of something else, and what takes these."""
     given = [name for name, value in kwargs.items() if isinstance(value, Mapping)]
-    parts = signature.of_servers(kwargs) if given and room.options_of_servers else {}
+    parts = room.parts(kwargs) if given else {}
     return {name: parts[name] for name in given if parts.get(name)}
 
 
 def _unknown(
-    who: str, name: str, known: Iterable[str], key: str, what: str = "argument"
+    who: str,
+    name: str,
+    known: Iterable[str],
+    key: str,
+    room: Backend | None = None,
+    *,
+    what: str = "argument",
 ) -> Problem:
-    remedy = suggested(name, sorted(known))
+    meant = room.meant.get(name) if room else None
+    remedy = meant or suggested(name, sorted({*known} - _OF_THE_CALL))
     return Problem(f"{who} takes no such {what}", remedy, key=key)
 
 

@@ -75,7 +75,9 @@ class Kinds:
         """What is said of an argument by the classes and functions that take it."""
         found = cls()
         widened: set[type] = set()  # a default of "auto" may stand beside anything
-        for taker in takers:
+        for given in takers:
+            # A base says more of what a class calls it with by name.
+            taker = given.target if isinstance(given, signature.DownFrom) else given
             for each in signature.of(taker):
                 parameter = signature.parameter(each, name)
                 if parameter is None:
@@ -85,7 +87,7 @@ class Kinds:
                     found.declared = True
                 default = type(parameter.default)
                 (found.types if default in (bool, int, float) else widened).add(default)
-            for base in taker.__mro__[:-1] if inspect.isclass(taker) else (taker,):
+            for base in signature.bases(taker) or (taker,):
                 for documented, type_, _ in signature.documented(base):
                     if documented == name:
                         found.add(type_)

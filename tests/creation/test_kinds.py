@@ -102,7 +102,32 @@ def found(spec: dict[str, Any], kwargs: dict[str, Any]) -> list[tuple[str | None
         (LOCAL, {"protocol": "htp"}),
         (LOCAL, {"silence_logs": "loud"}),
         (LOCAL, {"interface": "no-such"}),
+        (LOCAL, {"protocol": "tls"}),
+        (LOCAL, {"dashboard_address": ":abc"}),
+        (LOCAL, {"lifetime": "soon"}),
+        (LOCAL, {"death_timeout": "1 min"}),
+        (LOCAL, {"worker_class": "Nanny"}),
+        (LOCAL, {"security": "temporary"}),
+        (LOCAL, {"security": {"require_encryption": True}}),
+        (LOCAL, {"loop": "asyncio"}),
+        (LOCAL, {"shutdown_on_close": False}),
+        (LOCAL, {"workers": {}}),
+        (SLURM, {"shutdown_on_close": False}),
+        (SLURM, {"security": "on"}),
+        (SLURM, {"death_timeout": "a minute"}),
+        (SLURM, {"dashboard_address": "localhost:http"}),
+        (SSH, {"hosts": HOSTS, "n_workers": 2}),
+        (SSH, {"hosts": HOSTS, "name": "mine"}),
         (SSH, {"hosts": []}),
+        (SSH, {"hosts": HOSTS, "connect_options": [{}]}),
+        (SLURM, {"partition": "short"}),
+        (SLURM, {"gres": "gpu:1"}),
+        (KUBE, {"replicas": 2}),
+        (KUBE, {"image": "my image"}),
+        (KUBE, {"namespace": "My_Namespace"}),
+        (KUBE, {"scheduler_service_type": "Clusterip"}),
+        (KUBE, {"resource_timeout": "1m"}),
+        (KUBE, {"custom_cluster_spec": "nosuch.yaml"}),
         (SLURM, {"cores": 0}),
         (SLURM, {"cores": -1}),
         (SLURM, {"job_cpu": 0}),
@@ -126,6 +151,8 @@ def test_what_must_fail_or_means_the_opposite_is_an_error(
         (LOCAL, {"scheduler_port": "8786"}),
         (LOCAL, {"host": 5}),
         (LOCAL, {"local_directory": True}),
+        (LOCAL, {"memory_limit": 4}),
+        (SLURM, {"walltime": "one hour"}),
         (SSH, {"hosts": ["a"]}),
         (SLURM, {"walltime": 30}),
         (SLURM, {"queue": False}),
@@ -146,13 +173,16 @@ def test_what_may_go_well_is_a_warning(spec: dict[str, Any], kwargs: dict[str, A
         *((LOCAL, {"memory_limit": each}) for each in ("auto", "4GB", 0.5, 4_000_000, 0, None)),
         *((LOCAL, {"dashboard_address": each}) for each in (":0", 8787, None)),
         *((LOCAL, {"silence_logs": each}) for each in ("error", 30, False)),
-        *((LOCAL, {"protocol": each}) for each in ("tcp", "tcp://", "inproc://", "tls")),
+        *((LOCAL, {"protocol": each}) for each in ("tcp", "tcp://", "inproc://")),
         (LOCAL, {"n_workers": 0, "threads_per_worker": 0}),
         *((LOCAL, {"security": each}) for each in (True, False, None)),
         *((LOCAL, {"death_timeout": each}) for each in ("60s", "60", 60, 1.5)),
         *((LOCAL, {"processes": each}) for each in (True, 0, None)),
         (LOCAL, {"n_workers": None, "threads_per_worker": 2}),
-        (LOCAL, {"worker_class": "dask.distributed.Worker"}),
+        (LOCAL, {"protocol": "tls", "security": True}),
+        (LOCAL, {"lifetime": "1 hour", "death_timeout": "60"}),
+        (LOCAL, {"worker_class": None, "security": None, "loop": None}),
+        (SSH, {"hosts": HOSTS, "worker_class": "distributed.Worker"}),
         (LOCAL, {"preload": "mysite.py"}),
         (LOCAL, {"name": 5, "lifetime": "1 hour", "resources": {"GPU": 2}}),
         (LOCAL, {"scheduler_kwargs": {"idle_timeout": "5s", "port": 0}}),
@@ -162,8 +192,12 @@ def test_what_may_go_well_is_a_warning(spec: dict[str, Any], kwargs: dict[str, A
         (SLURM, {"scheduler_options": {"interface": "lo", "dashboard_address": ":0"}}),
         (SLURM, {"walltime": "00:30:00", "job_extra_directives": ["--exclusive"]}),
         (SLURM, {"worker_command": "dask_cuda.cli", "python": "python3", "name": 5}),
+        (SLURM, {"walltime": "1-12:00:00"}),
+        (SLURM, {"walltime": "UNLIMITED"}),
         (CONDOR, {"job_extra_directives": {"+Group": "x"}}),
         (KUBE, {"env": {"A": "b"}, "worker_command": "dask worker"}),
+        (KUBE, {"scheduler_service_type": "NodePort", "namespace": "a-b", "quiet": True}),
+        (SSH, {"hosts": ["::1", "10.0.0.1"], "connect_options": {"username": "a", "port": 22}}),
         (KUBE, {"resources": {"requests": {"cpu": "1"}}}),
         (EC2, {"security": False, "env_vars": {"A": "b"}, "security_groups": ["a"]}),
         (COILED, {"n_workers": [2, 4], "idle_timeout": 20, "worker_vm_types": "m6i.large"}),
@@ -277,3 +311,34 @@ def test_what_annotations_and_docstrings_say(text: str, types: set[type], is_ope
     kinds = Kinds()
     kinds.add(text)
     assert (kinds.types, kinds.open) == (types, is_open)
+
+
+@pytest.mark.parametrize(
+    ("spec", "kwargs", "key", "severity"),
+    [
+        (SSH, {"hosts": ["user@a", "b"]}, "hosts.0", "error"),
+        (SSH, {"hosts": ["a", "b:22"]}, "hosts.1", "error"),
+        (SSH, {"hosts": [1, "b"]}, "hosts.0", "error"),
+        (SSH, {"hosts": ["a", "ssh://b"]}, "hosts.1", "error"),
+        (SSH, {"hosts": HOSTS, "connect_options": {"user": "x"}}, "connect_options.user", "error"),
+        (SLURM, {"job_extra_directives": ["exclusive"]}, "job_extra_directives.0", "warning"),
+        (SLURM, {"job_extra_directives": ["#SBATCH -x"]}, "job_extra_directives.0", "warning"),
+        (KUBE, {"worker_command": ["dask", 1]}, "worker_command.1", "error"),
+        (
+            LOCAL,
+            {"scheduler_kwargs": {"idle_timeout": "x"}},
+            "scheduler_kwargs.idle_timeout",
+            "error",
+        ),
+    ],
+)
+def test_the_very_part_that_is_wrong(
+    spec: dict[str, Any], kwargs: dict[str, Any], key: str, severity: str
+) -> None:
+    assert found(spec, kwargs) == [(f"kwargs.{key}", severity)]
+
+
+def test_a_job_script_that_cannot_be_written() -> None:
+    """The class itself would only say so when it submits."""
+    lines = ["module load python", 5]
+    assert [severity for _, severity in found(SLURM, {"job_script_prologue": lines})] == ["error"]
