@@ -33,7 +33,7 @@ def problems(kwargs: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _of_texts(kwargs)
     for name in ("idle_timeout", "resource_timeout"):
         if isinstance(kwargs.get(name), str):
-            told = "must be a number of seconds, not a string"
+            told = "Kubernetes takes a number of seconds, and no text"
             yield Problem(told, "write a whole number: 300", key=f"kwargs.{name}")
     mode = kwargs.get("create_mode")
     if isinstance(mode, str):

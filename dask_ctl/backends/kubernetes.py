@@ -49,6 +49,10 @@ class Kubernetes(Backend):
     by_command = True
     ends_by_name = True
     place = "namespace"
+    meant = {
+        "context": "it connects in the current one: kubectl config use-context NAME, or a kubeconfig "
+        "of its own in KUBECONFIG"
+    }
     service = "kubecluster"
     broken_methods = {"helmcluster": "its module is not shipped any more"}  # dask-kubernetes 2026.3
 
@@ -61,12 +65,6 @@ class Kubernetes(Backend):
 
     def problems(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """What Kubernetes would refuse, or the class not heed."""
-        if "context" in kwargs:
-            yield Problem(
-                "is not taken: its class connects in the current context",
-                "kubectl config use-context NAME, or a kubeconfig of its own in KUBECONFIG",
-                key="kwargs.context",
-            )
         yield from kube_manifest.problems(kwargs)
 
     def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:

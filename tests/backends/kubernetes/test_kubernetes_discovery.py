@@ -147,7 +147,7 @@ def test_the_same_name_in_two_namespaces(
     for verb in ("delete", "snippet"):
         refused(
             python(*DASK_CLUSTER, verb, "dup", *(["--yes"] if verb == "delete" else [])),
-            4,
+            6,
             "say which: bar/dup, default/dup",
         )
     snippet = ok(python(*DASK_CLUSTER, "snippet", "bar/single"))
