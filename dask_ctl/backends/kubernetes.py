@@ -50,8 +50,8 @@ class Kubernetes(Backend):
     ends_by_name = True
     place = "namespace"
     meant = {
-        "context": "it connects in the current one: kubectl config use-context NAME, or a kubeconfig "
-        "of its own in KUBECONFIG"
+        "context": "it connects in the current one: kubectl config use-context NAME, or a "
+        "kubeconfig of its own in KUBECONFIG"
     }
     service = "kubecluster"
     broken_methods = {"helmcluster": "its module is not shipped any more"}  # dask-kubernetes 2026.3
