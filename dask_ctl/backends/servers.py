@@ -10,8 +10,10 @@ from dask.utils import parse_timedelta
 from dask_ctl.exceptions import Problem
 from dask_ctl.spec.checks import kind
 
-# Of schedulers and workers; the last is the cluster's.
+# Of schedulers, workers, clusters and their adapting.
 _TIMES: Final = (
+    "interval",
+    "target_duration",
     "death_timeout",
     "heartbeat_interval",
     "idle_timeout",

@@ -125,6 +125,7 @@ def mistakes(
 def option_misfits(room: Backend, verb: str, options: Mapping[str, Any]) -> Iterator[Problem]:
     """The options that no ``adapt`` or ``scale`` of a cluster class knows, or that cannot be."""
     yield from impossible(verb, options)
+    yield from servers.unreadable(options, verb)
     takers = _takers_of(room.target, verb) if options else []
     known = signature.names(*takers) - {"cluster"}
     for name in options if known else ():

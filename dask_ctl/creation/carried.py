@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import dask.config
-from dask.utils import parse_timedelta
+from dask.utils import parse_bytes, parse_timedelta
 
 from dask_ctl import _private
 from dask_ctl.backends import Backend
@@ -65,6 +65,22 @@ def _misspelt(
                 yield Problem("unknown key", near, key=f"{path}.{key}", severity="warning")
         elif isinstance(value, Mapping) and isinstance(known[name], Mapping):
             yield from _misspelt(value, known[name], f"{path}.{key}")
+        elif isinstance(value, str) and (problem := _misread(value, known[name])):
+            yield Problem(problem, "change it", key=f"{path}.{key}", severity="warning")
+
+
+def _misread(text: str, default: Any) -> str | None:
+    """Why a text cannot mean what is there by default: a boolean, or a number, time or size."""
+    if isinstance(default, bool):
+        wrong = text.casefold() in ("false", "no", "off")
+        return "is a string, and any string counts as true" if wrong else None
+    if isinstance(default, (int, float)):
+        for read in (float, parse_timedelta, parse_bytes):
+            with suppress(ValueError, KeyError, TypeError):
+                read(text)
+                return None
+        return f"must be a number, not {text!r}"
+    return None
 
 
 def handed_on(spec: ClusterSpec, room: Backend, kwargs: Mapping[str, Any]) -> dict[str, Any]:

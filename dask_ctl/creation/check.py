@@ -25,6 +25,7 @@ from dask_ctl.exceptions import (
     explain,
     text_of,
 )
+from dask_ctl.spec import settings
 from dask_ctl.spec.located import Located
 from dask_ctl.spec.resolve import resolve
 from dask_ctl.spec.resolved import ResolvedSpec
@@ -70,6 +71,9 @@ def check(
         )
     except InvalidSpecError as error:
         return [error.problem, *error.others]
+    unreadable = list(settings.unreadable())
+    if unreadable:
+        return [*resolved.warnings, *unreadable]
     return [*resolved.warnings, *_problems(resolved, os.environ if env is None else env)]
 
 

@@ -71,8 +71,17 @@ def list_clusters(
     >>> [info.status for info in found if info.address == cluster.scheduler_address]
     ['running']
     """
+    from dask_ctl.exceptions import DaskCtlError
     from dask_ctl.management import find
     from dask_ctl.management.info import Clusters
+    from dask_ctl.spec import settings
+    from dask_ctl.spec.config import Configuration
+
+    try:
+        for problem in settings.unread(Configuration.here()):
+            warn_of(DaskCtlError.of(problem))
+    except DaskCtlError as error:  # no spec is needed here
+        warn_of(error)
 
     async def listed() -> list[ClusterInfo]:
         infos, problems = await find.everything(discovery)

@@ -10,18 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-import dask.config
-
 from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError, Problem
-from dask_ctl.spec.checks import is_partial, keyword_names, kind, names_target, suggested, wrong
+from dask_ctl.spec.checks import is_partial, keyword_names, kind, names_target, wrong
 from dask_ctl.spec.cluster_spec import build
 from dask_ctl.spec.config import Configuration
-from dask_ctl.spec.defaults import DEFAULTS, NAMESPACE
 from dask_ctl.spec.layers import Below, Layer, laid_over, merged, without
 from dask_ctl.spec.library import Library
 from dask_ctl.spec.located import Located, Origin, Source, locate
 from dask_ctl.spec.places import FILE_NAME, Places, SpecFile, is_path
 from dask_ctl.spec.resolved import Overridden, ResolvedSpec
+from dask_ctl.spec.settings import unread
 from dask_ctl.spec.shape import check_layer, no_mapping
 from dask_ctl.spec.traps import misreadings
 from dask_ctl.spec.when import findings
@@ -102,7 +100,7 @@ class _Cascade:
             used=tuple(self.used),
             chosen=self.chosen,
             overridden=tuple(self.overridden),
-            warnings=(*self._unknown_keys(), *self.warnings, *misreadings(tree)),
+            warnings=(*unread(self.configuration), *self.warnings, *misreadings(tree)),
         )
 
     # -- from the highest source to the lowest ------------------------------------------
@@ -326,19 +324,6 @@ class _Cascade:
             remedy=f"write a {FILE_NAME} (to start from one: dask cluster spec init), set "
             f"DASK_CTL__CLUSTER_SPEC, or fall back to this machine with {self.option}",
         )
-
-    def _unknown_keys(self) -> Iterator[Problem]:
-        known = DEFAULTS[NAMESPACE]
-        for layer in self.configuration.layers:
-            for key, part in layer.value.items():
-                if dask.config.canonical_name(str(key), known) not in known:
-                    yield Problem(
-                        severity="warning",
-                        summary="unknown key",
-                        remedy=suggested(key, known),
-                        origin=part.origin,
-                        key=f"{NAMESPACE}.{key}",
-                    )
 
 
 def _no_spec(part: Located) -> InvalidSpecError:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dask.config
 from dask.utils import parse_timedelta
 
 from dask_ctl import _earlier
-from dask_ctl.exceptions import InvalidSpecError
+from dask_ctl.exceptions import InvalidSpecError, Problem
+from dask_ctl.spec.checks import suggested
+from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.defaults import DEFAULTS, NAMESPACE
+from dask_ctl.spec.located import Located, Origin, Source
 
 
 def discovery_timeout() -> float:
@@ -54,6 +59,53 @@ def waiting_notes() -> bool:
     return known
 
 
+def unreadable() -> Iterator[Problem]:
+    """What of all this cannot be read, as a check finds it before it is needed."""
+    for read in (
+        discovery_timeout,
+        discovery_schedulers,
+        discovery_gateways,
+        disabled_discovery,
+        trusted,
+        waiting_notes,
+    ):
+        try:
+            read()
+        except InvalidSpecError as error:
+            yield error.problem
+
+
+def unread(configuration: Configuration) -> Iterator[Problem]:
+    """Warnings of what is configured and nothing reads: unknown keys, and variables nearly ours."""
+    known = DEFAULTS[NAMESPACE]
+    for layer in configuration.layers:
+        yield from _unknown(layer, known, NAMESPACE)
+    for name in os.environ:
+        key = name.lower().removeprefix(f"dask_{NAMESPACE}_")
+        if len(key) < len(name) and key.partition("__")[0].replace("_", "-") in known:
+            yield Problem(
+                severity="warning",
+                summary="is not read",
+                remedy=f"write two underscores: DASK_{NAMESPACE.upper()}__{key.upper()}",
+                origin=Origin(Source.ENVIRONMENT, name),
+            )
+
+
+def _unknown(layer: Located, known: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    for key, part in layer.value.items():
+        name = dask.config.canonical_name(str(key), dict(known))
+        if name not in known:
+            yield Problem(
+                severity="warning",
+                summary="unknown key",
+                remedy=suggested(key, known),
+                origin=part.origin,
+                key=f"{path}.{key}",
+            )
+        elif known[name] and isinstance(part.value, dict):
+            yield from _unknown(part, known[name], f"{path}.{name}")
+
+
 def _words(key: str, example: str) -> list[str]:
     given = _get(key)
     words = given
@@ -70,8 +122,12 @@ def _get(key: str) -> Any:
         default = default[part]
     try:
         given = dask.config.get(f"{NAMESPACE}.{key}", default=None)
-    except TypeError:  # something above it is no mapping
-        given = None
+    except TypeError:
+        above = f"{NAMESPACE}.{key}".rpartition(".")[0]
+        raise InvalidSpecError(
+            "must be a mapping", remedy="see: dask cluster spec schema --namespace",
+            origin="dask's configuration", key=above,
+        ) from None  # fmt: skip
     return default if given is None else given
 
 
