@@ -11,7 +11,7 @@ MASK: Final = "***"
 # Words of a name, apart: 'tokenizer', 'keyboard' and 'author' are other words.
 _WORDS: Final = re.compile(
     r"(^|_)(pwd|pw|pass|secrets?|tokens?|credentials?|auth|authorization|cookies?|apikey|passcode"
-    r"|jwt|bearer|pat|sas|sig|signature|(?:db|ftp|my|pg|smtp|ssh|user)pass|[a-z]*(passwords?|passwd|passphrase))(_|$)"
+    r"|jwt|bearer|pat|sas|(?:db|ftp|my|pg|smtp|ssh|user)pass|[a-z]*(passwords?|passwd|passphrase))(_|$)"
 )
 _KEYS: Final = (
     "api",
@@ -29,12 +29,28 @@ _KEY: Final = re.compile(rf"(^|_)({'|'.join(_KEYS)})_?keys?(_|$)")
 # What tells where a secret is, how long it lasts, of what kind it is, or how many there are.
 _ABOUT: Final = re.compile(
     r"_(file|filename|path|dir|directory|name|id|type|kind|url|uri|timeout|ttl|env|class|method"
-    r"|stdin|through|count|limit|expiry|required|enabled|header|per_[a-z]+)$"
+    r"|stdin|sock|socket|through|count|limit|expiry|required|enabled|header|per_[a-z]+)$"
     r"|^(n|num|max|min|total)_([a-z]+_)?tokens$|(^|_)pull_secrets?$"
 )
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WITHIN: Final = r"[^\n;|&]{0,200}?"  # a command, after its name
 _QUOTED: Final = r"\"[^\"]*\"|'[^']*'"
+# Commands that take one by a short option; with that at the end, its value is a part of it.
+_OPTIONS: Final = (
+    (r"(?:mysql|mariadb)[\w-]{0,20}\b", "-p"),
+    (r"7z[ar]?\b", "-p"),
+    (r"sshpass\b", r"-p\s{0,9}"),
+    (r"login|mongo\w{0,9}", r"-p[\s=]{0,9}"),
+    (r"redis-cli\b", r"-a\s{1,9}"),
+    (r"ldap\w{1,9}\b", r"-w\s{1,9}"),
+    (r"unzip\b|zip\b", r"-P\s{1,9}"),
+    (r"openssl\b", r"-k\s{1,9}"),
+    (r"smbclient\b", r"-U\s{0,9}[^\s%]{1,99}%"),
+    (r"ssh-keygen\b", r"-[NP]\s{1,9}"),
+)
+_READERS: Final = (  # of what is piped into them
+    r"kinit|passwd|sudo\s{1,9}-S|--password-stdin|--with-token|--passphrase-fd"
+)
 # A text's secrets, by what is before them; a name there must look secret. Repetitions are bounded
 # where a text could have many places to begin at.
 _PATTERNS: Final = tuple(
@@ -47,8 +63,8 @@ _PATTERNS: Final = tuple(
         ),
         r"(?P<before>\$\{(?:env|text):(?P<name>\w+):-)(?P<secret>(?!\$\{)[^}]+)",
         (
-            r"(?P<before>(?:^|(?<=[\s;&?(\"']))(?:--?)?(?P<name>[A-Za-z_][\w-]*)\s*=\s*)"
-            rf"(?P<secret>{_QUOTED}|\$\([^)]*\)|`[^`]*`|(?:\\.|[^\s;&\\])+)"
+            r"(?P<before>(?:^|(?<=[\s;&?#,(\"']))(?:--?)?(?P<name>[A-Za-z_][\w-]*)\s*=\s*)"
+            rf"(?P<secret>{_QUOTED}|\$\([^)]*\)|`[^`]*`|(?:\\.|(?!,[A-Za-z_][\w-]*=)[^\s;&\\])+)"
         ),
         rf"(?P<before>(?:(?<!\S)--?|\bset(?:env)?\s+)(?P<name>[A-Za-z_][\w.-]*)\s+)(?P<secret>{_QUOTED}|[^\s-]\S*)",
         rf"(?P<before>[\"'](?P<name>[\w.-]+)[\"']\]?\s*[:=]\s*)(?P<secret>{_QUOTED})",
@@ -58,30 +74,31 @@ _PATTERNS: Final = tuple(
             r"(?P<secret>[^\s\"'][^\n\"']*)"
         ),
         r"(?P<before>\b(?i:bearer|basic)\s{1,9})(?P<secret>(?=\S*[\dA-Z=])[\w.~+/=-]{8,})",
+        r"(?P<before>[?&](?i:[\w-]{0,30}signature|sig)=)(?P<secret>[^\s&\"']+)",
         # Of curl, and of its .netrc.
+        r"(?P<before>(?<!\S)(?:-H|--header)[\s=]{0,9}[\"']?(?P<name>[\w-]{1,99})\s{0,9}:\s{0,9})(?P<secret>[^\s\"']+)",
         r"(?P<before>(?<!\S)(?:-u|--user|--proxy-user)[\s=]{0,9}[^\s:/]{1,99}:)(?P<secret>\S+)",
-        # Commands that take one by a short option, or name where it comes from.
-        rf"(?P<before>\b(?:mysql|mariadb)[\w-]{{0,20}}\b{_WITHIN}\s-p)(?P<secret>{_QUOTED}|[^\s-]\S*)",
-        rf"(?P<before>\bsshpass\s{{1,9}}-p\s{{0,9}})(?P<secret>{_QUOTED}|\S+)",
-        rf"(?P<before>\b(?:login|mongo\w{{0,9}}){_WITHIN}\s-p[\s=]{{0,9}})(?P<secret>{_QUOTED}|[^\s-]\S*)",
-        rf"(?P<before>\bredis-cli\b{_WITHIN}\s-a\s{{1,9}})(?P<secret>{_QUOTED}|\S+)",
-        rf"(?P<before>\bldap\w{{1,9}}\b{_WITHIN}\s-w\s{{1,9}})(?P<secret>{_QUOTED}|\S+)",
+        # Commands that take one by a short option, or name what comes next.
+        *(
+            rf"(?P<before>\b(?:{commands}){_WITHIN}\s{option})(?P<secret>{_QUOTED}|[^\s-]\S*)"
+            for commands, option in _OPTIONS
+        ),
         rf"(?P<before>\s-(?:pass|passin|passout)\s{{1,9}}pass:)(?P<secret>{_QUOTED}|\S+)",
         r"(?P<before>\blogin\s{1,9}\S{1,99}\s{1,9}password\s{1,9})(?P<secret>\S+)",
         rf"(?P<before>\b(?:vault|wandb)\s{{1,9}}login\s{{1,9}}(?:--\S{{1,99}}\s{{1,9}}){{0,3}})(?P<secret>{_QUOTED}|[^\s-]\S*)",
-        rf"(?P<before>\bssh-keygen\b{_WITHIN}\s-[NP]\s{{1,9}})(?P<secret>{_QUOTED}|\S+)",
         r"(?P<before>\bmc\s{1,9}alias\s{1,9}set(?:\s{1,9}\S{1,999}){3}\s{1,9})(?P<secret>\S+)",
         # What is piped into one that reads it.
         (
             rf"(?P<before>\b(?:echo|printf)\s{{1,9}}(?:-n\s{{1,9}})?)(?P<secret>{_QUOTED}|[^\s|]\S*)"
-            r"(?=\s{0,9}\|[^\n]{0,200}\s(?:sudo\s{1,9}-S|--password-stdin|--with-token|--passphrase-fd)\b)"
+            rf"(?=\s{{0,9}}\|[^\n]{{0,200}}\s(?:{_READERS})(?![\w-]))"
         ),
+        rf"(?P<before>(?<![\w-])(?:{_READERS})(?![\w-]){_WITHIN}<<<\s{{0,9}})(?P<secret>{_QUOTED}|\S+)",
         r"(?P<before>//hooks\.slack\.com/services/)(?P<secret>[\w/]+)",
         # Tokens that say of whom they are: GitHub's, GitLab's, Slack's, Hugging Face's, npm's,
         # PyPI's, Docker's, Google's, OpenAI's and Anthropic's, a JSON web token.
         (
             r"(?P<before>\b)(?P<secret>(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|hf_|npm_|pypi-"
-            r"|dckr_pat_|AIza|sk-(?:proj|ant|svcacct)-|eyJ[\w-]{1,300}\.eyJ)[\w.-]{16,})"
+            r"|dckr_pat_|AIza|sk-(?:proj|ant|svcacct)-|sk-(?=[A-Za-z0-9]{32})|eyJ[\w-]{1,300}\.eyJ)[\w.-]{16,})"
         ),
     )
 )

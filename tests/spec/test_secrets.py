@@ -72,6 +72,22 @@ SECRET = "hunter22"
             {"line": "cd x && mysqldump -p*** db > x"},
         ),
         ({"line": f"sshpass -p {SECRET} ssh h"}, {"line": "sshpass -p *** ssh h"}),
+        ({"line": f"unzip -P {SECRET} a.zip"}, {"line": "unzip -P *** a.zip"}),
+        ({"line": f"7z x -p{SECRET} a.7z"}, {"line": "7z x -p*** a.7z"}),
+        ({"line": f"openssl enc -d -k {SECRET} -in a"}, {"line": "openssl enc -d -k *** -in a"}),
+        ({"line": f"smbclient -U me%{SECRET} //h/s"}, {"line": "smbclient -U me%*** //h/s"}),
+        (
+            {"line": f"mount -o username=me,password={SECRET},rw //h/s /m"},
+            {"line": "mount -o username=me,password=*** //h/s /m"},
+        ),
+        ({"line": f"echo {SECRET} | kinit me"}, {"line": "echo *** | kinit me"}),
+        ({"line": f"kinit me <<< {SECRET}"}, {"line": "kinit me <<< ***"}),
+        (
+            {"line": f"curl --header=PRIVATE-TOKEN:{SECRET} https://h"},
+            {"line": "curl --header=PRIVATE-TOKEN:*** https://h"},
+        ),
+        (f"https://h/#access_token={SECRET}&x=1", "https://h/#access_token=***&x=1"),
+        (f"https://h/x?sv=1&sig={SECRET}", "https://h/x?sv=1&sig=***"),
         ({"line": f"docker login -u me -p {SECRET} h"}, {"line": "docker login -u me -p *** h"}),
         ({"line": f"redis-cli -h h -a {SECRET} ping"}, {"line": "redis-cli -h h -a *** ping"}),
         (
@@ -148,6 +164,8 @@ def test_secrets_with_what_belongs_to_them() -> None:
         "image_pull_secrets",
         "tls_client_key",
         "password_required",
+        "SSH_AUTH_SOCK",
+        "signature",
     ],
 )
 def test_no_secrets(name: str) -> None:
@@ -171,6 +189,10 @@ def test_no_secrets(name: str) -> None:
         "export PASSWORD=$(cat ~/.pw)",
         "kwargs.password: One takes no such argument",
         "Basic authentication fails",
+        "curl -H 'Accept: application/json' https://h",
+        "zip -r a.zip -P16 x; 7z x a.7z -p",
+        "echo y | passwd-checker; cat x | sort -k 2",
+        "https://h/x?signed=1&page=2",
         "${env:DB_PASSWORD:-${env:OTHER}}",
     ],
 )
