@@ -77,8 +77,8 @@ SECRET = "hunter22"
         ({"line": f"openssl enc -d -k {SECRET} -in a"}, {"line": "openssl enc -d -k *** -in a"}),
         ({"line": f"smbclient -U me%{SECRET} //h/s"}, {"line": "smbclient -U me%*** //h/s"}),
         (
-            {"line": f"mount -o username=me,password={SECRET},rw //h/s /m"},
-            {"line": "mount -o username=me,password=*** //h/s /m"},
+            {"line": f"mount -o rw,username=me,password={SECRET} //h/s /m"},
+            {"line": "mount -o rw,username=me,password=*** //h/s /m"},
         ),
         ({"line": f"echo {SECRET} | kinit me"}, {"line": "echo *** | kinit me"}),
         ({"line": f"kinit me <<< {SECRET}"}, {"line": "kinit me <<< ***"}),
