@@ -73,7 +73,7 @@ class ProxyCluster(Cluster):  # type: ignore[misc]  # distributed has no types
     ) -> None:
         if timeout is None:
             timeout = dask.config.get("distributed.comm.timeouts.connect")
-        self.security = _security(security)
+        self.security = as_security(security)
         self._timeout = parse_timedelta(timeout, default="seconds")
         self._address = address
         super().__init__(
@@ -177,7 +177,14 @@ def _disconnect() -> None:
             cluster.close(timeout=10)
 
 
-def _security(given: Security | Mapping[str, Any] | None) -> Security:
+def as_security(given: Security | Mapping[str, Any] | None) -> Security:
+    """The credentials that a spec gives, whose files are there.
+
+    Raises
+    ------
+    InvalidSpecError
+        If a keyword of `distributed.Security` is wrong, or a file is missing.
+    """
     if isinstance(given, Security):
         return given
     try:

@@ -202,6 +202,9 @@ def test_every_spec_on_a_page_fits_the_real_packages(
     for name in ("SLURM_ACCOUNT", "DASK_SCHEDULER_ADDRESS"):
         monkeypatch.setenv(name, "tcp://127.0.0.1:8786")
     spec = {key: part for key, part in specs_on_pages()[place].items() if key != "when"}
+    for name in re.findall(r"certificates/\S+\.pem", yaml.safe_dump(spec)):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
     found = [each for each in check_spec(spec) if each.severity != "note"]
     if found and re.search("is not installed|No module named", found[0].summary):
         unavailable(found[0].summary, str(found[0].remedy))

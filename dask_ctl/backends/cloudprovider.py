@@ -28,6 +28,10 @@ class CloudProvider(Backend):
     by_command = True
     options_of_servers = True
 
+    def takers(self, kwargs: Mapping[str, Any]) -> tuple[list[Any], bool]:
+        """They hand what they do not name to their bases, and these to ``SpecCluster``."""
+        return [self.target], True
+
     def when_idle(self, kwargs: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """By its scheduler."""
         return with_options(kwargs, "scheduler_options", idle_timeout=seconds)

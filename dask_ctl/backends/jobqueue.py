@@ -69,6 +69,7 @@ class JobQueue(Backend):
         "cores": 1,
         "processes": 1,
         "job_cpu": 1,
+        "ncpus": 1,  # of LSF
     }
     accepted: ClassVar[Mapping[str, tuple[type, ...]]] = {
         **Backend.accepted,

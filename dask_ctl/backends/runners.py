@@ -35,6 +35,10 @@ class Runner(Backend):
     inherits_config = True  # every rank sets it in force for itself
     options_of_servers = True
 
+    def takers(self, kwargs: Mapping[str, Any]) -> tuple[list[Any], bool]:
+        """They hand what they do not name to their bases."""
+        return [self.target], True
+
     def with_variables(
         self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
     ) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, ClassVar
 
-from dask_ctl.backends import listening
+from dask_ctl.backends import listening, servers
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.sighting import Sighting
+from dask_ctl.exceptions import InvalidSpecError, Problem
 from dask_ctl.spec import settings
 
 
@@ -20,6 +21,21 @@ class Scheduler(Backend):
     by_command = True
     service = "schedulers"
     by_address = True
+    counted: ClassVar[Mapping[str, int]] = {"timeout": 0}
+
+    def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+        """What can be no address, no time, and no credentials."""
+        from dask_ctl.proxy import as_security
+
+        yield from servers.unreadable({k: v for k, v in kwargs.items() if k == "timeout"})
+        address = kwargs.get("address")
+        if isinstance(address, str) and not _is_address(address):
+            told, remedy = f"{address!r} is no address of a scheduler", "write tcp://HOST:PORT"
+            yield Problem(told, remedy, key="kwargs.address")
+        try:
+            as_security(kwargs.get("security"))
+        except InvalidSpecError as error:
+            yield error.problem
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """Nothing: somebody else has."""
@@ -51,6 +67,18 @@ class Scheduler(Backend):
             address = identity["address"]
             if address not in configured:
                 yield Sighting(name=address, address=address, known=identity)
+
+
+def _is_address(text: str) -> bool:
+    from distributed.comm.addressing import parse_address, parse_host_port
+    from distributed.comm.registry import get_backend
+
+    try:
+        scheme, place = parse_address(text)
+        get_backend(scheme)
+        return scheme not in ("tcp", "tls") or parse_host_port(place)[1] > 0
+    except ValueError:
+        return False
 
 
 ROOMS = (Scheduler,)

@@ -20,6 +20,7 @@ _TIMES: Final = (
     "lifetime",
     "lifetime_stagger",
     "scheduler_sync_interval",
+    "timeout",
 )
 _OBJECTS: Final = {
     "loop": "remove it: a cluster runs in the event loop of its process",

@@ -26,6 +26,8 @@ EC2 = {"module": "dask_cloudprovider.aws", "class": "EC2Cluster"}
 COILED = {"module": "coiled", "class": "Cluster"}
 GATEWAY = {"module": "dask_gateway", "class": "GatewayCluster", "scale": 1}
 RUNNER = {"module": "dask_ctl.mpi", "class": "MPIRunner"}
+PROXY = {"module": "dask_ctl.proxy", "class": "ProxyCluster"}
+AT = {"address": "tcp://127.0.0.1:8786"}
 OWN = {"module": __name__, "class": "own"}
 HOSTS = ["a", "b"]
 PACKAGES = "dask-ctl[aws,coiled,gateway,kubernetes]"
@@ -123,6 +125,12 @@ def found(spec: dict[str, Any], kwargs: dict[str, Any]) -> list[tuple[str | None
         (SLURM, {"partition": "short"}),
         (SLURM, {"gres": "gpu:1"}),
         (KUBE, {"replicas": 2}),
+        (EC2, {"n_worker": 2}),
+        (RUNNER, {"n_workers": 2}),
+        (PROXY, {"address": ""}),
+        (PROXY, {"address": "http://127.0.0.1:8786"}),
+        (PROXY, {"address": "tcp://127.0.0.1"}),
+        (PROXY, {"address": "tcp://scheduler:port"}),
         (KUBE, {"image": "my image"}),
         (KUBE, {"namespace": "My_Namespace"}),
         (KUBE, {"scheduler_service_type": "Clusterip"}),
@@ -196,6 +204,11 @@ def test_what_may_go_well_is_a_warning(spec: dict[str, Any], kwargs: dict[str, A
         (SLURM, {"walltime": "UNLIMITED"}),
         (CONDOR, {"job_extra_directives": {"+Group": "x"}}),
         (KUBE, {"env": {"A": "b"}, "worker_command": "dask worker"}),
+        *(
+            (PROXY, {"address": each})
+            for each in ("tcp://h:1", "h:8786", "tls://[::1]:5", "ws://h:1")
+        ),
+        (EC2, {"shutdown_on_close": False, "name": "a"}),
         (KUBE, {"scheduler_service_type": "NodePort", "namespace": "a-b", "quiet": True}),
         (SSH, {"hosts": ["::1", "10.0.0.1"], "connect_options": {"username": "a", "port": 22}}),
         (KUBE, {"resources": {"requests": {"cpu": "1"}}}),
@@ -324,6 +337,10 @@ def test_what_annotations_and_docstrings_say(text: str, types: set[type], is_ope
         (SLURM, {"job_extra_directives": ["exclusive"]}, "job_extra_directives.0", "warning"),
         (SLURM, {"job_extra_directives": ["#SBATCH -x"]}, "job_extra_directives.0", "warning"),
         (KUBE, {"worker_command": ["dask", 1]}, "worker_command.1", "error"),
+        (PROXY, {**AT, "timeout": "soon"}, "timeout", "error"),
+        (PROXY, {**AT, "timeout": -1}, "timeout", "error"),
+        (PROXY, {**AT, "security": {"tls_ca": "x"}}, "security", "error"),
+        (PROXY, {**AT, "security": {"tls_ca_file": "/no"}}, "security.tls_ca_file", "error"),
         (
             LOCAL,
             {"scheduler_kwargs": {"idle_timeout": "x"}},
