@@ -80,13 +80,14 @@ def unread(configuration: Configuration) -> Iterator[Problem]:
     known = DEFAULTS[NAMESPACE]
     for layer in configuration.layers:
         yield from _unknown(layer, known, NAMESPACE)
+    begins = f"DASK_{NAMESPACE.upper()}_"
     for name in os.environ:
-        key = name.lower().removeprefix(f"dask_{NAMESPACE}_")
-        if len(key) < len(name) and key.partition("__")[0].replace("_", "-") in known:
+        key = name.removeprefix(begins).lower()
+        if name.startswith(begins) and key.partition("__")[0].replace("_", "-") in known:
             yield Problem(
                 severity="warning",
                 summary="is not read",
-                remedy=f"write two underscores: DASK_{NAMESPACE.upper()}__{key.upper()}",
+                remedy=f"write two underscores: {begins}_{key.upper()}",
                 origin=Origin(Source.ENVIRONMENT, name),
             )
 
