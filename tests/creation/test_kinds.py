@@ -333,7 +333,6 @@ def test_what_annotations_and_docstrings_say(text: str, types: set[type], is_ope
         (SSH, {"hosts": ["a", "b:22"]}, "hosts.1", "error"),
         (SSH, {"hosts": [1, "b"]}, "hosts.0", "error"),
         (SSH, {"hosts": ["a", "ssh://b"]}, "hosts.1", "error"),
-        (SSH, {"hosts": HOSTS, "connect_options": {"user": "x"}}, "connect_options.user", "error"),
         (SLURM, {"job_extra_directives": ["exclusive"]}, "job_extra_directives.0", "warning"),
         (SLURM, {"job_extra_directives": ["#SBATCH -x"]}, "job_extra_directives.0", "warning"),
         (KUBE, {"worker_command": ["dask", 1]}, "worker_command.1", "error"),
@@ -359,3 +358,10 @@ def test_a_job_script_that_cannot_be_written() -> None:
     """The class itself would only say so when it submits."""
     lines = ["module load python", 5]
     assert [severity for _, severity in found(SLURM, {"job_script_prologue": lines})] == ["error"]
+
+
+def test_an_option_of_asyncssh() -> None:
+    """Of what connects to the machines the options are known, where it is installed."""
+    require_package("asyncssh", "dask-ctl[ssh]")
+    options = {"hosts": HOSTS, "connect_options": {"user": "x"}}
+    assert found(SSH, options) == [("kwargs.connect_options.user", "error")]

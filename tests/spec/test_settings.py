@@ -59,7 +59,7 @@ def test_a_name_that_nothing_reads(monkeypatch: pytest.MonkeyPatch, name: str, t
     assert told in str(problem)
     with pytest.warns(DaskCtlWarning) as said:
         list_clusters()
-    assert [told in str(each.message) for each in said] == [True]
+    assert [told in str(each.message) for each in said].count(True) == 1
 
 
 def test_names_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
