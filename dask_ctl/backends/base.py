@@ -75,7 +75,9 @@ class Backend(Facts):
 
     def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """What the class would refuse: its own error is raised, and these explain it."""
-        return servers.unreadable(kwargs) if self.options_of_servers else iter(())
+        if self.options_of_servers:
+            yield from servers.not_objects(kwargs)
+            yield from servers.unreadable(kwargs)
 
     def problems(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """What is wrong with the values of keyword arguments; keys begin with ``kwargs.``."""

@@ -40,7 +40,6 @@ _ELSEWHERE: Final = {
     ),
 }  # fmt: skip
 _TIMELESS: Final = ("infinite", "infinity", "unlimited")
-_SMALLEST: Final = 1_000_000  # bytes
 
 
 class JobQueue(Backend):
@@ -99,7 +98,8 @@ class JobQueue(Backend):
                 key="kwargs.walltime",
                 severity="warning",
             )
-        for n, directive in enumerate(_listed(kwargs.get("job_extra_directives"))):
+        directives = kwargs.get("job_extra_directives")
+        for n, directive in enumerate(directives if isinstance(directives, list) else ()):
             if isinstance(directive, str) and not directive.startswith("-"):
                 yield Problem(
                     "is no option of a batch system, whose name its class writes before it",
@@ -280,14 +280,10 @@ def _no_interface(kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(summary, remedy, key=key, severity="warning")
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
 def _is_size(value: Any) -> bool:
     """Whether a value is memory that a worker can live in: 16 are bytes."""
     try:
-        return bool(parse_bytes(value) >= _SMALLEST)
+        return bool(parse_bytes(value) >= servers.LEAST_MEMORY)
     except (ValueError, TypeError, AttributeError):
         return False
 

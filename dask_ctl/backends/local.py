@@ -12,14 +12,13 @@ from typing import Any, ClassVar, Final
 import dask.config
 from dask.utils import parse_bytes
 
-from dask_ctl.backends import signature
+from dask_ctl.backends import servers, signature
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import Problem, text_of
 
 logger = logging.getLogger("dask_ctl")
 _CREDENTIALS: Final = "distributed.comm.tls.scheduler.cert"
-_SMALLEST: Final = 1_000_000  # bytes
 
 
 class Local(Backend):
@@ -77,7 +76,7 @@ class Local(Backend):
         limit = kwargs.get("memory_limit")
         if isinstance(limit, (int, str)) and limit != "auto":
             with suppress(ValueError):
-                if 0 < parse_bytes(limit) < _SMALLEST:
+                if 0 < parse_bytes(limit) < servers.LEAST_MEMORY:
                     problem = f"{parse_bytes(limit)} bytes are too little for any worker"
                     remedy = "write a size with its unit: 4GB"
                     key = "kwargs.memory_limit"

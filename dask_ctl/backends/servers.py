@@ -10,22 +10,18 @@ from dask.utils import parse_timedelta
 from dask_ctl.exceptions import Problem
 from dask_ctl.spec.checks import kind
 
-# Of schedulers, workers, clusters and their adapting.
-_TIMES: Final = (
-    "interval",
-    "target_duration",
-    "death_timeout",
-    "heartbeat_interval",
-    "idle_timeout",
-    "lifetime",
-    "lifetime_stagger",
-    "scheduler_sync_interval",
-    "timeout",
-)
+LEAST_MEMORY: Final = 1_000_000  # bytes in which a worker can live, whatever it does
 _OBJECTS: Final = {
     "loop": "remove it: a cluster runs in the event loop of its process",
     "security": "write true for credentials of its own, or ${import:MODULE:NAME}",
 }
+
+
+def not_objects(kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+    """Plain values of arguments that are objects of Python."""
+    for name, remedy in _OBJECTS.items():
+        if type(value := kwargs.get(name)) in (str, int, float, list, dict):
+            yield Problem(f"must be an object, not {kind(value)}", remedy, key=f"kwargs.{name}")
 
 
 def unreadable(kwargs: Mapping[str, Any], key: str = "kwargs") -> Iterator[Problem]:
@@ -38,25 +34,40 @@ def unreadable(kwargs: Mapping[str, Any], key: str = "kwargs") -> Iterator[Probl
     key : str
         Where they stand in a spec.
     """
-    from distributed.utils import clean_dashboard_address
-
-    readers: dict[str, tuple[Callable[[Any], object], str]] = {
-        **dict.fromkeys(_TIMES, (parse_timedelta, "is no time; write 90, 90s, 5m or 2h")),
-        "dashboard_address": (clean_dashboard_address, "is no address; write HOST:PORT or :PORT"),
-    }
-    for name, remedy in _OBJECTS.items() if key == "kwargs" else ():
-        if type(value := kwargs.get(name)) in (str, int, float, list, dict):
-            yield Problem(f"must be an object, not {kind(value)}", remedy, key=f"{key}.{name}")
     for name, value in kwargs.items():
-        read, wrong = readers.get(name, (None, ""))
-        if read is not None and isinstance(value, str):
+        if isinstance(value, Mapping) and name in of_servers(kwargs):
+            yield from unreadable(value, f"{key}.{name}")
+        elif isinstance(value, str) and name in _READERS:
+            read, what, remedy = _READERS[name]
             try:
                 read(value)
-            except Exception:  # noqa: BLE001 -- whatever it says
-                problem, _, remedy = wrong.partition("; ")
-                yield Problem(f"{value!r} {problem}", remedy, key=f"{key}.{name}")
-        elif isinstance(value, Mapping) and name in of_servers(kwargs):
-            yield from unreadable(value, f"{key}.{name}")
+            except (ValueError, LookupError, OverflowError):
+                yield Problem(f"{value!r} is no {what}", remedy, key=f"{key}.{name}")
+
+
+def _read_address(text: str) -> None:
+    from distributed.utils import clean_dashboard_address
+
+    clean_dashboard_address(text)
+
+
+_READERS: Final[Mapping[str, tuple[Callable[[str], object], str, str]]] = {
+    **dict.fromkeys(
+        (  # of schedulers, workers, clusters and their adapting
+            "interval",
+            "target_duration",
+            "death_timeout",
+            "heartbeat_interval",
+            "idle_timeout",
+            "lifetime",
+            "lifetime_stagger",
+            "scheduler_sync_interval",
+            "timeout",
+        ),
+        (parse_timedelta, "time", "write 90, 90s, 5m or 2h"),
+    ),
+    "dashboard_address": (_read_address, "address", "write HOST:PORT or :PORT"),
+}
 
 
 def of_servers(kwargs: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -109,7 +109,7 @@ def _number_for(ctx: click.Context, param: click.Parameter, given: tuple[str, ..
     """The cluster and its number of workers; one argument alone is the number."""
     if ctx.resilient_parsing:
         return given
-    if not 1 <= len(given) <= 2:  # noqa: PLR2004
+    if len(given) not in (1, 2):
         raise click.UsageError(
             "give the number N of workers, if need be with a NAME before it", ctx
         )

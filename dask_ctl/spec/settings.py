@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import dask.config
@@ -92,9 +92,9 @@ def unread(configuration: Configuration) -> Iterator[Problem]:
             )
 
 
-def _unknown(layer: Located, known: Mapping[str, Any], path: str) -> Iterator[Problem]:
+def _unknown(layer: Located, known: dict[str, Any], path: str) -> Iterator[Problem]:
     for key, part in layer.value.items():
-        name = dask.config.canonical_name(str(key), dict(known))
+        name = dask.config.canonical_name(str(key), known)
         if name not in known:
             yield Problem(
                 severity="warning",
