@@ -25,6 +25,12 @@ class Cluster:
         pass
 """
 
+GOOD = """
+async def discover():
+    yield "one", Cluster
+    yield "two", Cluster
+"""
+
 
 def install(folder: Path, name: str, source: str, *, function: str = "discover") -> Path:
     """Write a distribution that registers the discovery method `name`.

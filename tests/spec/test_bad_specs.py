@@ -15,7 +15,10 @@ from dask_ctl import create_cluster, resolve_spec
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlError, InvalidSpecError
 from dask_ctl.spec import document
 from tests.conftest import dask_cluster
-from tests.spec.bad_specs import BAD_SPECS, GOOD, BadSpec
+from tests.spec.bad_documents import BAD_DOCUMENTS, GOOD, BadSpec
+from tests.spec.bad_values import BAD_VALUES
+
+BAD_SPECS = [*BAD_DOCUMENTS, *BAD_VALUES]
 
 
 def write(path: Path, text: str | bytes) -> Path:

@@ -11,7 +11,7 @@ import pytest
 
 from dask_ctl import check_spec, list_specs, resolve_spec
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlWarning, InvalidSpecError
-from tests.spec.test_resolve import write
+from tests.spec.sources import write
 
 BASE = {"version": 1, "module": "mod", "class": "One", "kwargs": {"n": 1, "a": {"x": 1}}}
 PART = {"version": 1, "kwargs": {"a": {"y": 2}}, "env": {"GPU": "1"}}

@@ -17,7 +17,7 @@ from dask_ctl import list_specs, resolve_spec
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlWarning, InvalidSpecError
 from dask_ctl.lifecycle import use_spec
 from tests.conftest import own_words
-from tests.spec.test_resolve import write
+from tests.spec.sources import write
 
 Python = Callable[..., subprocess.CompletedProcess[str]]
 SPEC = "version: 1\nmodule: dask.distributed\nclass: {}\n"

@@ -14,7 +14,7 @@ import pytest
 from dask_ctl import list_specs, resolve_spec
 from dask_ctl.exceptions import DaskClusterConfigNotFound, DaskCtlWarning, InvalidSpecError
 from tests.conftest import dask_cluster
-from tests.spec.test_resolve import write
+from tests.spec.sources import write
 
 NODE = platform.node()
 FILE = "version: 1\nmodule: mod\nclass: {}\nwhen: {}\n"
