@@ -115,10 +115,13 @@ def _pairs(_: Any, __: Any, settings: tuple[str, ...]) -> tuple[str, ...]:
 def complete_cluster(ctx: click.Context, _: Any, incomplete: str) -> list[str]:
     """The clusters that are known with none asked: no method is run while somebody types."""
     from dask_ctl import lifecycle
+    from dask_ctl.exceptions import DiscoveryError
 
-    known = {*lifecycle.list_recorded(qualified="/" in incomplete)}
-    if ctx.info_name in ("logs", "wait"):  # which know those that have ended, too
-        known.update(lifecycle.list_recorded(ended=True))
+    known: set[str] = set()
+    with suppress(DiscoveryError):
+        known.update(lifecycle.list_recorded(qualified="/" in incomplete))
+        if ctx.info_name in ("logs", "wait"):  # which know those that have ended, too
+            known.update(lifecycle.list_recorded(ended=True))
     return [name for name in sorted(known) if name.startswith(incomplete)]
 
 

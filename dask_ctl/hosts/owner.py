@@ -252,7 +252,8 @@ def shareable(tree: Located, room: Backend, expanded: Located) -> Located:
         The same spec, its variables replaced.
     """
     further = room.shareable(plain_arguments(expanded)[1])
-    return merge(tree, locate({"kwargs": further}, tree.origin)) if further else tree
+    why = Origin(Source.FALLBACK, "so that other processes can reach it")
+    return merge(tree, locate({"kwargs": further}, why)) if further else tree
 
 
 if __name__ == "__main__":

@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from dask_ctl import _platform
-from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, NoSuchClusterError
+from dask_ctl.exceptions import (
+    BackendError,
+    DaskCtlError,
+    DiscoveryError,
+    InvalidSpecError,
+    NoSuchClusterError,
+)
 from dask_ctl.hosts import log
 from dask_ctl.hosts.record import (
     VERSION,
@@ -172,11 +178,27 @@ def remove(name: str, lock: _platform.Lock | None = None) -> None:
 
 
 def names(*, ended: bool = False) -> list[str]:
-    """The names of all records, or of those kept of clusters that have ended by themselves."""
+    """The names of all records, or of those kept of clusters that have ended by themselves.
+
+    Raises
+    ------
+    DiscoveryError
+        If there may be some, and they cannot be listed.
+    """
     try:
-        found = os.listdir(log.kept_of(folder() / "any").parent if ended else folder())
-    except (OSError, BackendError):  # none yet, or no place for any
+        place = log.kept_of(folder() / "any").parent if ended else folder()
+    except BackendError:  # no place for any
         return []
+    try:
+        found = os.listdir(place)
+    except (FileNotFoundError, NotADirectoryError):  # none yet
+        return []
+    except OSError as error:
+        raise DiscoveryError(
+            f"the clusters of the command line cannot be listed: {error.strerror}",
+            remedy="see who owns this folder, and what they may do there",
+            origin=place,
+        ) from None
     suffix = ".json"
     return sorted(name.removesuffix(suffix) for name in found if name.endswith(suffix))
 
@@ -263,7 +285,11 @@ def everything() -> tuple[list[Record], list[DaskCtlError]]:
     """All records, and what is wrong with those that cannot be read."""
     found: list[Record] = []
     problems: list[DaskCtlError] = []
-    for name in names():
+    try:
+        recorded = names()
+    except DiscoveryError as error:
+        return [], [error]
+    for name in recorded:
         try:
             found.append(read(name))
         except NoSuchClusterError:

@@ -171,27 +171,40 @@ class Owned(Live):
         life = self.record.life
         if life == "alive" or (life == "unknown" and await self._answers()):
             process = self._process()
-            await self._close(deadline)
+            heard = await self._close(deadline)
+            patience = (time.monotonic() + deadline) / 2
             while records.exists(self.name) and self.record.life == life:
-                await self._patience(deadline, f"cluster {self.name!r} is still closing")
+                closing = heard or self._is_closing()
+                if not closing and process is not None and time.monotonic() > patience:
+                    process.kill()  # it is stopped, or hangs: what is left is ended from here
+                state = "is still closing" if closing else "has a host that does not answer"
+                await self._patience(deadline, f"cluster {self.name!r} {state}")
             await _ended(process, deadline)
         if records.exists(self.name):
             self.record = records.read(self.name)
             await self._end_remains(deadline)
 
-    async def _close(self, deadline: float) -> None:
+    async def _close(self, deadline: float) -> bool:
+        """Have its owner close it, by a signal where it does not answer; whether it does."""
         within = max(1.0, deadline - time.monotonic())
         if self.host.port is None and not self.host.elsewhere:
             self._terminate()
-            return
+            return False
+        by = time.monotonic() + min(client.TIMEOUT, within / 2)
         try:
-            await asyncio.to_thread(
-                client.call, self.record, "close", deadline=deadline, within=within
-            )
+            await asyncio.to_thread(client.call, self.record, "close", deadline=by, within=within)
         except BackendError:
             if self.host.elsewhere or not records.exists(self.name):
                 raise
             self._terminate()  # it does not answer, but it lives, here
+            return False
+        return True
+
+    def _is_closing(self) -> bool:
+        """Whether it is being closed, or would be as soon as it has started."""
+        with suppress(BackendError, NoSuchClusterError):
+            return records.read(self.name).status in ("closing", "starting")
+        return False
 
     def _process(self) -> psutil.Process | None:
         """The process of its owner, if it can be seen: in a container its id may be another's."""

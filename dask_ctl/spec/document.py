@@ -73,13 +73,10 @@ def read(
             if not stat.S_ISREG(status.st_mode):
                 raise _no_file(path)
             if trusted is not None and (doubt := distrust(path, trusted, file.fileno())):
-                by_path = os.path.relpath(path)
-                if path.suffix not in ENDINGS and os.sep not in by_path:
-                    by_path = os.path.join(os.curdir, by_path)  # or it is a name
-                named = f"name it if you trust it: create_cluster({by_path!r})"
+                named = f"name it by its whole path if you trust it: {path.absolute()}"
                 raise InvalidSpecError(
                     f"{doubt.reason}, and a spec is code",
-                    remedy=f"{doubt.remedy}, or {named}" if doubt.remedy else named,
+                    remedy=doubt.or_else(named),
                     origin=path,
                 )
             if max_bytes is not None and status.st_size > max_bytes:

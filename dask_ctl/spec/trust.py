@@ -9,6 +9,7 @@ as git does. Windows has no such owners, and nothing is checked there.
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import struct
 import sys
@@ -29,6 +30,7 @@ _found: set[str] = set()  # the modules of a folder in which specs may name code
 _ACL: Final = "system.posix_acl_access"
 _ENTRY: Final = struct.Struct("<HHI")
 _USER, _MASK, _WRITE = 0x02, 0x10, 0x02
+_NO_OTHERS, _NO_LIST = "chmod o-w", "setfacl -b"
 
 
 def owners() -> frozenset[int]:
@@ -44,10 +46,14 @@ def owners() -> frozenset[int]:
 
 
 class Doubt(NamedTuple):
-    """Why a file is not obeyed, and what makes it so."""
+    """Why a file is not obeyed, and the command by which this user can mend that."""
 
     reason: str
-    remedy: str | None = None
+    command: str | None = None
+
+    def or_else(self, remedy: str) -> str:
+        """What to do: the command, if there is one, or something else."""
+        return f"{self.command}, or {remedy}" if self.command else remedy
 
 
 def distrust(path: Path, trusted: frozenset[int], descriptor: int | None = None) -> Doubt | None:
@@ -70,8 +76,11 @@ def distrust(path: Path, trusted: frozenset[int], descriptor: int | None = None)
         if status.st_uid not in trusted:
             return Doubt(f"belongs to another user (uid {status.st_uid})")
         folder = os.stat(here.parent)
-        if not folder.st_mode & stat.S_ISVTX and _others_write(here.parent, folder, trusted):
-            return Doubt("lies in a folder in which everybody can replace it", "chmod o-w .")
+        if not folder.st_mode & stat.S_ISVTX and (
+            closing := _open_to(here.parent, folder, trusted)
+        ):
+            reason = "lies in a folder in which everybody can replace it"
+            return Doubt(reason, _mending(closing, here.parent, folder))
         if not stat.S_ISLNK(status.st_mode):
             break
         here = here.parent / os.readlink(here)
@@ -79,11 +88,18 @@ def distrust(path: Path, trusted: frozenset[int], descriptor: int | None = None)
         opened = os.fstat(descriptor)
         if (opened.st_dev, opened.st_ino) != (status.st_dev, status.st_ino):
             return Doubt("was changed while it was read")
-    if status.st_mode & stat.S_IWOTH:
-        return Doubt("is writable by everybody", f"chmod o-w {path.name}")
-    if _others_write(here if descriptor is None else descriptor, status, trusted):
-        return Doubt("is writable by other users, by its ACL", f"setfacl -b {path.name}")
-    return None
+    closing = _open_to(here if descriptor is None else descriptor, status, trusted)
+    if closing is None:
+        return None
+    by_list = "other users, by its ACL"
+    reason = f"is writable by {by_list if closing == _NO_LIST else 'everybody'}"
+    return Doubt(reason, _mending(closing, here, status))
+
+
+def _mending(command: str, file: Path, status: os.stat_result) -> str | None:
+    """The whole command, for who may give it."""
+    may = _platform.user_id() in (0, status.st_uid)
+    return f"{command} {shlex.quote(os.path.relpath(file))}" if may else None
 
 
 @contextmanager
@@ -149,7 +165,7 @@ class _Finder:
             if doubt := distrust(Path(file), self.trusted):
                 self.refused[name] = InvalidSpecError(
                     f"{doubt.reason}, and a spec may name code",
-                    remedy="run in a folder of your own, or install the module",
+                    remedy=doubt.or_else("run in a folder of your own, or install the module"),
                     origin=file,
                 )
                 return None
@@ -174,19 +190,19 @@ class _Within:
         return spec
 
 
-def _others_write(file: int | Path, status: os.stat_result, trusted: frozenset[int]) -> bool:
-    """Whether everybody, or a named user who is not trusted, may write."""
+def _open_to(file: int | Path, status: os.stat_result, trusted: frozenset[int]) -> str | None:
+    """What ends that everybody, or a named user who is not trusted, may write; None if none may."""
     if status.st_mode & stat.S_IWOTH:
-        return True
+        return _NO_OTHERS
     if not hasattr(os, "getxattr"):  # only Linux keeps its lists there
-        return False
+        return None
     try:
         acl = os.getxattr(file, _ACL)
     except OSError:  # none, or none on this file system
-        return False
+        return None
     entries = list(_ENTRY.iter_unpack(acl[4:])) if len(acl) % _ENTRY.size == 4 else []  # noqa: PLR2004
     mask = next((allowed for tag, allowed, _ in entries if tag == _MASK), _WRITE)
-    return any(
-        tag == _USER and allowed & mask & _WRITE and uid not in trusted
-        for tag, allowed, uid in entries
-    )
+    for tag, allowed, uid in entries:
+        if tag == _USER and allowed & mask & _WRITE and uid not in trusted:
+            return _NO_LIST
+    return None

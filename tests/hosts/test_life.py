@@ -40,6 +40,18 @@ def test_a_signal_to_the_host(shell: Scripts, signalnum: int) -> None:
     wait_until(lambda: not shell.processes(), "every process has ended")
 
 
+def test_a_host_that_is_stopped(shell: Scripts) -> None:
+    """What neither answers nor heeds a signal is killed in time, and what it leaves is ended."""
+    ok(shell.dask_cluster("create", "--name", "a"))
+    os.kill(host_of("a").pid, signal.SIGSTOP)
+    refused(
+        shell.dask_cluster("scale", "a", "1", "--timeout", "1"), 5, "does not answer: timed out"
+    )
+    ok(shell.dask_cluster("delete", "-y", "a", "--timeout", "8"))
+    assert records.names() == []
+    wait_until(lambda: not shell.processes(), "every process has ended")
+
+
 def test_shut_down_from_elsewhere(shell: Scripts) -> None:
     """A client that shuts the cluster down ends its host, too."""
     ok(shell.dask_cluster("create", "--name", "a"))

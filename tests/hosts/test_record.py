@@ -15,9 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from dask_ctl import BackendError, InvalidSpecError, NoSuchClusterError
+from dask_ctl import (
+    BackendError,
+    DiscoveryError,
+    InvalidSpecError,
+    NoSuchClusterError,
+)
 from dask_ctl.hosts import store as records
-from tests.backends.scripts import fill
+from dask_ctl.lifecycle import list_recorded
+from tests.backends.scripts import Scripts, fill, refused
 
 
 def record(name: str, **known: object) -> records.Record:
@@ -230,6 +236,24 @@ def test_nothing_is_there() -> None:
     with pytest.raises(NoSuchClusterError, match="there is no cluster 'a'"):
         records.read("a")
     assert not records.folder().exists()
+
+
+def test_a_folder_that_cannot_be_listed(scripts: Scripts) -> None:
+    """That there is none is only said where that is known."""
+    records.folder().parent.mkdir(parents=True)
+    records.folder().symlink_to("clusters")  # a circle, which not even root can enter
+    said = "clusters: the clusters of the command line cannot be listed: Too many levels of symbol"
+    for code, *method in (0,), (7, "recorded"):
+        run = scripts.dask_cluster("list", *method)
+        assert (run.returncode, said in run.stderr, "No clusters" in run.stderr) == (
+            code,
+            True,
+            False,
+        )
+    for command in (["delete", "-y", "a"], ["delete", "-y", "--all"], ["show"]):
+        refused(scripts.dask_cluster(*command), 7, said)
+    with pytest.raises(DiscoveryError, match="cannot be listed"):
+        list_recorded()
 
 
 def test_what_is_no_file() -> None:

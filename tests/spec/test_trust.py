@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import struct
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from typing import Any
 import dask.config
 import pytest
 
-from dask_ctl import check_spec, create_cluster, resolve_spec
+from dask_ctl import _platform, check_spec, create_cluster, resolve_spec
 from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.spec.trust import code_from
 from tests.conftest import ROOT, unavailable
@@ -63,7 +62,7 @@ def plant(folder: Path, name: str, text: str) -> None:
 
 
 def refused(reason: str) -> Any:
-    return pytest.raises(InvalidSpecError, match=rf"{reason}.*, and a spec is code; .*name it if")
+    return pytest.raises(InvalidSpecError, match=rf"{reason}.*, and a spec is code; .*name it by")
 
 
 @pytest.mark.parametrize("text", ["hpc", "hpc.yaml", "./hpc.yaml"])
@@ -94,16 +93,49 @@ def test_a_strangers_file_takes_no_ones_place(
     assert resolve_spec().spec.class_ == "Mine"
 
 
-def test_the_remedy_is_true(shared: Path) -> None:
-    """What is to be written to name the file is a path, also of one without an ending."""
-    (shared / "sub").mkdir()
-    for name, named in (("hpc", "./hpc"), ("sub/hpc.json", "sub/hpc.json")):
-        (shared / name).write_text(GOOD)
-        (shared / name).chmod(0o666)
-        dask.config.set({"ctl.cluster-spec": name})
-        with refused(re.escape("is writable by everybody")) as caught:
-            resolve_spec()
-        assert caught.value.problem.remedy.endswith(f"create_cluster({named!r})")
+@pytest.mark.parametrize("mode", ["file", "folder"])
+@pytest.mark.parametrize("name", ["hpc", "my hpc.yaml", "sub/hpc.json", "link.yaml"])
+def test_the_remedy_is_true(isolated: Path, name: str, mode: str) -> None:
+    """The command mends what is open to everybody; the whole path names the file anywhere."""
+    path = target = isolated / name
+    if name == "link.yaml":
+        target = isolated.parent / "else where" / "hpc.yaml"
+        target.parent.mkdir()
+        path.symlink_to(target)
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(GOOD)
+    (target if mode == "file" else target.parent).chmod(0o777)
+    dask.config.set({"ctl.cluster-spec": name})
+    with refused("everybody") as caught:
+        resolve_spec()
+    command, _, named = caught.value.problem.remedy.partition(", or ")
+    assert named == f"name it by its whole path if you trust it: {path}"
+    with dask.config.set({"ctl.cluster-spec": str(path)}):
+        assert resolve_spec().spec.class_ == "Mine"
+    subprocess.run(command, shell=True, check=True)
+    assert resolve_spec().spec.class_ == "Mine"
+
+
+def test_what_only_another_can_mend(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No command is named that this user may not give, and what a file extends is named in it."""
+    plant(shared, "base.yaml", GOOD)
+    (shared / "mine.yaml").write_text("version: 1\nextends: base.yaml\n")
+    with refused("base.yaml: belongs to another user") as caught:
+        resolve_spec("mine.yaml")
+    whole = shared / "base.yaml"
+    assert caught.value.problem.remedy == f"name it by its whole path if you trust it: {whole}"
+    (shared / "mine.yaml").write_text(f"version: 1\nextends: {whole}\n")
+    assert resolve_spec("mine.yaml").spec.class_ == "Mine"
+    os.chown(shared, STRANGER, STRANGER)
+    shared.chmod(0o777)
+    (shared / "ours.yaml").write_text(GOOD)
+    (shared / "ours.yaml").chmod(0o644)
+    os.chown(shared / "ours.yaml", 65533, 65533)
+    monkeypatch.setattr(_platform, "user_id", lambda: 65533)
+    dask.config.set({"ctl.cluster-spec": "ours.yaml"})
+    with refused("lies in a folder in which everybody can replace it") as caught:
+        resolve_spec()
+    assert "chmod" not in caught.value.problem.remedy
 
 
 def test_both_ends_of_a_link_count(shared: Path) -> None:
@@ -250,5 +282,7 @@ def test_why_a_module_is_not_run_is_what_is_said(isolated: Path) -> None:
     for spec in (named, inside):
         (problem,) = check_spec(spec)
         assert str(problem).startswith(f"{isolated / 'mysite_open.py'}: lies in a folder in which ")
-        with pytest.raises(InvalidSpecError, match="run in a folder of your own, or install"):
+        with pytest.raises(
+            InvalidSpecError, match=r"; chmod o-w \., or run in a folder of your own"
+        ):
             create_cluster(spec)
