@@ -14,7 +14,8 @@ SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BIN := $(VENV)/$(SCRIPTS)
 # The oldest that are supported: "dask>=2025.7.0" is dask==2025.7.0.
 FLOORS := $(shell sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)".*/\1==\2/p' pyproject.toml)
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+# What is not imported need not be compiled, which takes as long as the rest of an installation.
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 # $(1) the folder of scripts, $(2) what else. Python 3.11 to 3.13 bring a pip that knows no --group.
 INSTALL = $(1)/python $(PIP_INSTALL) 'pip>=25.1' && $(1)/python $(PIP_INSTALL) -e . $(2)
 # Windows has no signal for a timeout.

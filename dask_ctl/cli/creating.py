@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
@@ -132,12 +133,14 @@ class _BeforeCommand(click.Command):
 
 
 def _forgotten(args: list[str], ctx: click.Context) -> click.UsageError | None:
-    """Say where ``--`` belongs, if it was left out before something that is a program."""
+    """Say where ``--`` belongs, if it was left out before a program, or a script of Python."""
     if "--" in args:
         return None
     for at, word in enumerate(args):
-        if shutil.which(word) is not None:
-            meant = shlex.join(["dask", "cluster", "run", *args[:at], "--", *args[at:]])
+        program = shutil.which(word) is not None
+        if program or (word.endswith(".py") and os.path.isfile(word)):
+            command = args[at:] if program else ["python", *args[at:]]
+            meant = shlex.join(["dask", "cluster", "run", *args[:at], "--", *command])
             return click.UsageError(f"'--' is missing before the command; write: {meant}", ctx)
     return None
 

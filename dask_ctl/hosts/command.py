@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -24,10 +26,19 @@ _FOLDER: Final = "dask-ctl-run-"
 
 def require_program(command: Sequence[str]) -> None:
     """Raise `BackendError` for a command that cannot be run, before a cluster is made for it."""
-    if shutil.which(command[0]) is None:
-        raise BackendError(
-            f"there is no program {command[0]!r}", remedy="check the command, and PATH"
-        )
+    program = command[0]
+    if shutil.which(program) is not None:
+        return
+    problem, remedy = f"there is no program {program!r}", "check the command, and PATH"
+    if os.path.isfile(program):
+        file = shlex.quote(program)
+        if program.endswith(".py"):
+            problem, remedy = f"{program!r} is a script, not a program", f"write: python {file}"
+        elif os.sep in program:
+            problem, remedy = f"{program!r} is not executable", f"chmod +x {file}"
+        else:
+            remedy = f"for the one in this folder, write ./{file}"
+    raise BackendError(problem, remedy=remedy)
 
 
 def start(

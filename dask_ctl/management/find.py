@@ -63,28 +63,27 @@ async def everything(method: str | None = None) -> tuple[list[ClusterInfo], list
     for each in left:
         each.learn(listed)
     looks.extend(asyncio.create_task(looked(each)) for each in left)
-    rows = await asyncio.gather(*looks)
-    return sorted(_once(rows), key=lambda info: (info.discovery, info.name)), problems
-
-
-def _once(rows: list[tuple[Live, ClusterInfo]]) -> list[ClusterInfo]:
-    """Each cluster once: what its record says goes before what another method finds."""
-    recorded = [(live, info) for live, info in rows if live.record is not None]
-    addresses = {info.address for _, info in recorded if info.address}
-    once = defaultdict(list)
-    for live, info in recorded:
-        once[live.key].append((live, info))
-    # As they were found: schedulers that are configured come before what looking around finds.
-    for live, info in rows:
-        alike = once[live.key]
-        known = info.address in addresses or any(live.is_same(other) for other, _ in alike)
-        if live.record is None and not known:
-            alike.append((live, info))
-    kept = [row for alike in once.values() for row in alike]
-    names = Counter(live.name for live, _ in kept)
-    return [
-        replace(info, name=live.full_name) if names[live.name] > 1 else info for live, info in kept
+    infos = dict(await asyncio.gather(*looks))
+    once = _once(list(infos))
+    names = Counter(live.name for live in once)
+    rows = [
+        replace(infos[live], name=live.full_name) if names[live.name] > 1 else infos[live]
+        for live in once
     ]
+    return sorted(rows, key=lambda info: (info.discovery, info.name)), problems
+
+
+def _once(found: list[Live]) -> list[Live]:
+    """Each cluster once: what has a record goes before what another method finds of it."""
+    addresses = {live.address for live in found if live.record is not None} - {None}
+    once: dict[tuple[str | None, str], list[Live]] = defaultdict(list)
+    # As they were found: schedulers that are configured come before what looking around finds.
+    for live in sorted(found, key=lambda live: live.record is None):
+        alike = once[live.key]
+        known = live.address in addresses or any(map(live.is_same, alike))
+        if live.record is not None or not known:
+            alike.append(live)
+    return [live for alike in once.values() for live in alike]
 
 
 async def find(name: str) -> Live:
@@ -116,7 +115,7 @@ async def find(name: str) -> Live:
             problems.append(each)
         else:
             found.append(each)
-    found = _each_once(found)
+    found = _once(found)
     meant = [each for each in found if name in (each.name, each.full_name)]
     if not meant:
         raise _none_called(name, {each.name for each in found}, problems)
@@ -124,15 +123,6 @@ async def find(name: str) -> Live:
     if live.record is None:
         await live.confirm()
     return live
-
-
-def _each_once(found: list[Live]) -> list[Live]:
-    """Each cluster once, and first by its record: who ends it has that removed, too."""
-    once: list[Live] = []
-    for each in sorted(found, key=lambda live: live.record is None):
-        if not any(each.is_same(other) for other in once):
-            once.append(each)
-    return once
 
 
 def _one_of(meant: list[Live], name: str) -> Live:

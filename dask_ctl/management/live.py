@@ -64,6 +64,8 @@ class Live(ABC):
 
     def __init__(self, name: str, discovery: str, record: records.Record | None = None) -> None:
         self.name, self.discovery, self.record = name, discovery, record
+        # As far as it is known by now.
+        self.address: str | None = record.address if record else None
         self._gone: NoSuchClusterError | None = None
 
     async def look(self) -> ClusterInfo:
@@ -119,13 +121,15 @@ class Live(ABC):
         """What is `known`, and what its record says."""
         record = self.record
         recorded = {
-            "address": record and record.address,
+            "address": self.address,
             "type": record.target if record else self.type,
             "created": record and record.created,
             "adapt": record and record.adapt,
             "command": record and record.command,
         }
-        return ClusterInfo(name=self.name, discovery=self.discovery, **{**recorded, **known})
+        info = ClusterInfo(name=self.name, discovery=self.discovery, **{**recorded, **known})
+        self.address = info.address or self.address
+        return info
 
     @property
     @abstractmethod

@@ -8,7 +8,7 @@ from typing import Any, Final
 from dask_ctl.backends import listening, logs
 from dask_ctl.exceptions import BackendError
 from dask_ctl.hosts import store as records
-from dask_ctl.management.info import ClusterInfo, of_scheduler, started
+from dask_ctl.management.info import of_scheduler, started
 from dask_ctl.management.live import CLIENT, Live, parts_of_log
 
 _NOT_OURS: Final = "ask whoever started its scheduler"
@@ -28,6 +28,8 @@ class Seen(Live):
     name, discovery, record
         As of `Live`; its name is its address otherwise.
     """
+
+    address: str
 
     def __init__(
         self,
@@ -62,10 +64,6 @@ class Seen(Live):
             self.identity = await listening.identity(self.address, timeout, self.security)
         created = {} if self.record else {"created": started(self.identity), "type": self.type}
         return {"status": "running", **of_scheduler(self.identity), **created}
-
-    def info(self, **known: Any) -> ClusterInfo:
-        """Its address is known in any case."""
-        return super().info(**{"address": self.address, **known})
 
     def connect(self, *, asynchronous: bool) -> Any:
         """By its address."""

@@ -64,6 +64,7 @@ async def stop_adapting(name: str, timeout: float | None = None) -> int:
     live = await find(name)
     info = await live.look()
     if info.workers is None:
+        await asyncio.to_thread(live.require)
         raise BackendError(
             f"how many workers cluster {name!r} has is not known; it is {info.status}",
             remedy=f"say how many: dask cluster scale {name} N",
@@ -198,9 +199,12 @@ def dashboard(name: str) -> Iterator[tuple[str, bool]]:
             cluster = connected.enter_context(live.connect(asynchronous=False))
             address, is_forwarded = getattr(cluster, "dashboard_link", None), True
         if not address:
+            live.require()
+            remedy = f"see: dask cluster logs {name}"
+            if info.status == "running":
+                remedy = "give it one (kwargs.dashboard_address), and have bokeh installed"
             raise BackendError(
-                f"no dashboard of cluster {name!r} is known; it is {info.status}",
-                remedy="give it one (kwargs.dashboard_address), and have bokeh installed",
+                f"no dashboard of cluster {name!r} is known; it is {info.status}", remedy=remedy
             )
         yield address, is_forwarded
 

@@ -142,13 +142,19 @@ def test_a_class_that_hangs_in_scale(shell: Scripts, mine: Callable[[str], Path]
     assert time.monotonic() < began + 12
 
 
-def test_names_that_exist(shell: Scripts) -> None:
+def test_names_that_exist(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second cluster of a name is refused, and the first one is not touched."""
     ok(shell.dask_cluster("create", "--name", "a"))
     record = records.read("a")
     refused(shell.dask_cluster("create", "--name", "a"), 4, "there is a cluster 'a' already; ")
     refused(shell.dask_cluster("create", "--name", "a/b"), 4, "'a/b' cannot be the name of a ")
     refused(shell.dask_cluster("show", "aa"), 6, "no cluster 'aa'.*; did you mean 'a'.* a")
+    # Each once, by its name: its scheduler is found by another method too.
+    with monkeypatch.context() as context:
+        context.setenv("DASK_CTL__DISABLE_DISCOVERY", "[]")
+        others = shell.dask_cluster("show", "zz")
+    assert re.search(r"there are: (.*, )?a\b", others.stderr)
+    assert str(record.address) not in others.stderr
     assert records.read("a") == record
     assert listed(shell)[0]["workers"] == 1
     ok(shell.dask_cluster("delete", "a"))

@@ -77,7 +77,9 @@ def test_a_killed_host(shell: Scripts) -> None:
     for verb in (
         ["scale", "a", "2"],
         ["adapt", "a", "--maximum", "2"],
+        ["adapt", "a", "--off"],
         ["snippet", "a"],
+        ["dashboard", "a"],
         ["wait", "a", "--workers", "1"],
     ):
         refused(shell.dask_cluster(*verb), 6, ended)

@@ -119,10 +119,14 @@ def test_a_running_cluster_is_left(shell: Scripts) -> None:
         ([], 2, "Error: name a COMMAND after '--': dask cluster run -- python script.py"),
         (["nix"], 5, "Error: there is no program 'nix'; check the command, and PATH"),
         (["./"], 5, "Error: there is no program './'; check the command, and PATH"),
+        (["counts.py"], 5, "Error: 'counts.py' is a script, not a program; write: python counts"),
+        (["./counts"], 5, "Error: there is no program './counts'; check the command, and PATH"),
+        (["./dask-cluster.yaml"], 5, "Error: './dask-cluster.yaml' is not executable; chmod +x "),
+        (["dask-cluster.yaml"], 5, "Error: there is no program 'dask-cluster.yaml'; for the one "),
         (["sh", "-c", "kill -9 $$"], 137, "creating dask.distributed.LocalCluster from dask-clu"),
         ([sys.executable, "-c", "1 / 0"], 1, "ZeroDivisionError: division by zero"),
     ],
-    ids=["none", "missing", "folder", "killed", "failing"],
+    ids=["none", "missing", "folder", "script", "neither", "mode", "path", "killed", "failing"],
 )
 def test_however_the_command_ends(shell: Scripts, command: list[str], code: int, last: str) -> None:
     """The cluster is closed, and the exit code says what happened."""
@@ -136,11 +140,13 @@ def test_however_the_command_ends(shell: Scripts, command: list[str], code: int,
     [
         (["sh", "-c", "true"], "-- sh -c true"),
         (["hpc", "sh", "a b.sh"], "hpc -- sh 'a b.sh'"),
+        (["hpc", "my script.py", "1"], "hpc -- python 'my script.py' 1"),
         (["--set", "kwargs.n_workers=1", "sh", "x"], "--set kwargs.n_workers=1 -- sh x"),
     ],
 )
 def test_dashes_that_were_forgotten(shell: Scripts, words: list[str], meant: str) -> None:
     """It says where they belong, and creates nothing."""
+    (shell.cwd / "my script.py").touch()
     run = shell.dask_cluster("run", *words)
     refused(
         run, 2, f"'--' is missing before the command; write: dask cluster run {re.escape(meant)}"
