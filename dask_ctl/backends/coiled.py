@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from importlib.util import find_spec
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import dask.config
+from dask.utils import parse_bytes
 
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.backends.signature import with_options
-from dask_ctl.exceptions import BackendError
+from dask_ctl.exceptions import BackendError, Problem
 from dask_ctl.spec.secrets import written
+
+_SIZES: Final = ("worker_memory", "scheduler_memory", "worker_disk_size", "scheduler_disk_size")
 
 
 class Coiled(Backend):
@@ -33,6 +36,23 @@ class Coiled(Backend):
         "worker_vm_types": (str,),
         "scheduler_vm_types": (str,),
     }
+
+    def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+        """Sizes that it cannot read."""
+        yield from super().refusals(kwargs)
+        for name in (
+            "worker_memory",
+            "scheduler_memory",
+            "worker_disk_size",
+            "scheduler_disk_size",
+        ):
+            sizes = kwargs.get(name)
+            for size in sizes if isinstance(sizes, list) else [sizes]:
+                try:
+                    parse_bytes(size if isinstance(size, str) else 0)
+                except ValueError:
+                    remedy = "write a size with its unit: 16GiB"
+                    yield Problem(f"{size!r} is no size", remedy, key=f"kwargs.{name}")
 
     def require(self, kwargs: Mapping[str, Any], env: Mapping[str, str]) -> None:
         """A token: without one the first call starts a login, and waits for it."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import dask.config
 
@@ -25,10 +26,11 @@ from dask_ctl.exceptions import (
     reason,
 )
 from dask_ctl.spec import settings
-from dask_ctl.spec.checks import did_you_mean
+from dask_ctl.spec.checks import did_you_mean, suggested
 from dask_ctl.spec.secrets import written
 
 _ALIVE: Final = ("pending", "running", "stopping")
+_AUTH: Final = ("basic", "jupyterhub", "kerberos")  # another is the full name of a class
 _POLL: Final = 0.2  # seconds
 _ASK: Final = 2.0
 # The variable of dask's configuration by which a scheduler ends itself when it is idle.
@@ -53,6 +55,20 @@ class Gateway(Backend):
     ) -> tuple[str, Mapping[str, str]]:
         """Its namespace."""
         return "gateway", {}
+
+    def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+        """No address, one that is none of a server, and credentials of no known kind."""
+        address = kwargs.get("address")
+        if address is None and dask.config.get("gateway.address", None) is None:
+            remedy = "write 'address: https://...', or configure gateway.address"
+            yield Problem("no address of a gateway is given", remedy, key="kwargs")
+        if isinstance(address, str) and urlsplit(address).scheme not in ("http", "https"):
+            remedy = f"write https://{address}, or http://"
+            yield Problem(f"{address!r} is no URL", remedy, key="kwargs.address")
+        auth = kwargs.get("auth")
+        if isinstance(auth, str) and auth not in _AUTH and "." not in auth:
+            remedy = suggested(auth, _AUTH)
+            yield Problem(f"there is no {auth!r} among the kinds", remedy, key="kwargs.auth")
 
     def doubts(self, kwargs: Mapping[str, Any]) -> list[Problem]:
         """Options that the server, which is asked, does not have."""

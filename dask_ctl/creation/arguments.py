@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -55,12 +55,13 @@ def misfits(room: Backend, args: list[Any], kwargs: Mapping[str, Any]) -> Iterat
             yield Problem(problem, did_you_mean(name, known), key=key, severity="warning")
     if not unknown or not complete:
         yield from _binding(room.name, own, args, kwargs)
-    for argument, takers in _parts(room, kwargs).items():
+    given, keys = _by_name(own, args, kwargs)
+    for argument, takers in _parts(room, given).items():
         if complete and argument in unknown:
             continue
         known = signature.names(*takers)
-        for name in [name for name in kwargs[argument] if name not in known][:MAX_TOLD]:
-            yield _unknown(takers[0].__name__, name, known, f"kwargs.{argument}.{name}")
+        for name in [name for name in given[argument] if name not in known][:MAX_TOLD]:
+            yield _unknown(takers[0].__name__, name, known, f"{keys[argument]}.{name}")
 
 
 def unchecked(room: Backend, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
@@ -107,19 +108,42 @@ def mistakes(
     takers, _ = room.takers(kwargs)
     if room.options_of_servers:
         takers = [*takers, servers.options]
-    names = signature.named(own) if own else {}
+    given, keys = _by_name(own, args, kwargs)
     # The same name is another argument in another place.
-    given = [(f"args.{n}", *each, takers) for n, each in enumerate(zip(names, args, strict=False))]
-    given += [(f"kwargs.{name}", name, value, takers) for name, value in kwargs.items()]
-    for argument, inner in _parts(room, kwargs).items():
-        inside = kwargs[argument].items()
-        given += [(f"kwargs.{argument}.{name}", name, value, inner) for name, value in inside]
+    found = [(keys[name], name, value, takers) for name, value in given.items()]
+    for argument, inner in _parts(room, given).items():
+        inside = given[argument].items()
+        found += [(f"{keys[argument]}.{name}", name, value, inner) for name, value in inside]
     adapting = _takers_of(room.target, "adapt") if adapt else []
-    given += [(f"adapt.{name}", name, value, adapting) for name, value in adapt.items()]
-    for key, name, value, takers in given:
-        found = mistake(key, name, value, takers, room)
-        if found is not None:
-            yield found
+    found += [(f"adapt.{name}", name, value, adapting) for name, value in adapt.items()]
+    for key, name, value, takers in found:
+        wrong = mistake(key, name, value, takers, room)
+        if wrong is not None:
+            yield wrong
+
+
+def answers(
+    ask: Callable[[Mapping[str, Any]], Iterable[Problem]],
+    room: Backend,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+) -> Iterator[Problem]:
+    """What a room says of all arguments, of those by position under the keys ``args.N``."""
+    given, keys = _by_name(signature.own(room.target), args, kwargs)
+    for problem in ask(given):
+        name, *inside = (problem.key or "").removeprefix("kwargs.").split(".", 1)
+        key = ".".join([keys[name], *inside]) if name in keys else problem.key
+        yield replace(problem, key=key)
+
+
+def _by_name(
+    own: inspect.Signature | None, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """All arguments by their names, and the key of each: ``args.0``, ``kwargs.NAME``."""
+    names = zip(signature.named(own) if own else (), args, strict=False)
+    positional = {name: (value, f"args.{n}") for n, (name, value) in enumerate(names)}
+    both = positional | {name: (value, f"kwargs.{name}") for name, value in kwargs.items()}
+    return {n: value for n, (value, _) in both.items()}, {n: key for n, (_, key) in both.items()}
 
 
 def option_misfits(room: Backend, verb: str, options: Mapping[str, Any]) -> Iterator[Problem]:

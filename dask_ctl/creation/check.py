@@ -10,6 +10,7 @@ from dask_ctl import _private
 from dask_ctl.backends import Backend, plans, room_of
 from dask_ctl.creation import carried
 from dask_ctl.creation.arguments import (
+    answers,
     misfits,
     mistakes,
     option_misfits,
@@ -166,7 +167,8 @@ def fitting(
     found += [each.problem for each in wrong if not each.refused]
     if all(each.problem.severity == "warning" for each in wrong):
         # A room need not be asked of values that are not what it knows.
-        found += [*room.problems(kwargs), *carried.misfits(resolved, room, kwargs)]
+        found += answers(room.problems, room, args, kwargs)
+        found += carried.misfits(resolved, room, kwargs)
     told = {problem.key for problem in resolved.warnings}  # of what YAML has read otherwise
     for problem in map(resolved.located, found):
         if problem.severity == "error" or problem.key not in told:

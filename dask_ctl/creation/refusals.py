@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dask_ctl.backends import Backend
 from dask_ctl.creation import carried, inherited
-from dask_ctl.creation.arguments import misnamed, mistakes, plain_arguments
+from dask_ctl.creation.arguments import answers, misnamed, mistakes, plain_arguments
 from dask_ctl.exceptions import Problem
 from dask_ctl.spec.located import dotted
 from dask_ctl.spec.resolved import ResolvedSpec
@@ -54,7 +54,7 @@ def refusals(
         ]
         found += misnamed(room, taken.by_argument)
         if sound and all(problem.severity != "error" for problem in found):
-            found += room.refusals(given)
+            found += answers(room.refusals, room, args, given)
     return [taken.placed(problem, resolved) for problem in found]
 
 

@@ -52,7 +52,11 @@ def own(
 def found(spec: dict[str, Any], kwargs: dict[str, Any]) -> list[tuple[str | None, str]]:
     """The keys and severities of what a check finds, but for what it says it has not checked."""
     require_package(spec["module"], PACKAGES)
-    needed = {SLURM["class"]: JOBS, CONDOR["class"]: {**JOBS, "disk": "1GB"}}
+    needed: dict[str, dict[str, Any]] = {
+        SLURM["class"]: JOBS,
+        CONDOR["class"]: {**JOBS, "disk": "1GB"},
+        GATEWAY["class"]: {"address": "http://gateway.example.org"},
+    }
     given = {**needed.get(spec["class"], {}), **kwargs}
     problems = check_spec({**spec, "kwargs": given})
     return [(p.key, p.severity) for p in problems if p.severity != "note"]
@@ -93,7 +97,11 @@ def found(spec: dict[str, Any], kwargs: dict[str, Any]) -> list[tuple[str | None
         (EC2, {"filesystem_size": "large"}),
         (COILED, {"arm": "false"}),
         (COILED, {"spot_policy": "sopt"}),
+        (COILED, {"worker_memory": "lots"}),
+        (COILED, {"scheduler_memory": ["4GiB", "8QiB"]}),
         (GATEWAY, {"shutdown_on_close": "false"}),
+        (GATEWAY, {"address": "gateway.example.org"}),
+        (GATEWAY, {"auth": "kerbros"}),
         (RUNNER, {"worker_options": "nthreads=1"}),
         (OWN, {"size": "many"}),
         (OWN, {"quiet": "false"}),
@@ -257,7 +265,7 @@ def test_what_was_not_looked_at_is_said() -> None:
     """Arguments for a class of which nothing is known, and options of a service."""
     cases: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         (SSH, {"hosts": HOSTS, "worker_class": "a.B", "worker_options": {}}, "worker_options"),
-        (GATEWAY, {"flavour": "big"}, "flavour"),
+        (GATEWAY, {"address": "http://a", "flavour": "big"}, "flavour"),
     ]  # fmt: skip
     for spec, kwargs, name in cases:
         require_package(spec["module"], PACKAGES)

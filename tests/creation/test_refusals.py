@@ -12,6 +12,7 @@ import pytest
 from dask_ctl import check_spec, create_cluster, plan_spec
 from dask_ctl.exceptions import InvalidSpecError, explained
 from tests.backends.scripts import Scripts, ok, refused
+from tests.conftest import require_package
 
 SLURM = {"module": "dask_jobqueue", "class": "SLURMCluster", "scale": 1}
 THREADS = {"n_workers": 0, "processes": False, "dashboard_address": ":0"}
@@ -53,6 +54,33 @@ def configure(isolated: Path, text: str) -> Path:
 def test_what_a_job_must_have_is_checked(kwargs: dict[str, Any], said: str) -> None:
     (line,) = found(kwargs)
     assert line.startswith(said)
+
+
+HOSTS = ["localhost", "localhost"]
+
+
+@pytest.mark.parametrize(
+    ("class_", "args", "said"),
+    [
+        ("LocalCluster", ["mine", "two"], "args.1: must be a whole number"),
+        ("SSHCluster", [["localhost", "me@host"]], "args.0.1: 'me@host' is no name of a machine"),
+        ("SSHCluster", [HOSTS, {"usrname": "me"}], "args.1.usrname: connect takes no such argum"),
+        ("SSHCluster", [HOSTS, {}, {"nthreads": "two"}], "args.2.nthreads: must be a whole number"),
+    ],
+)
+def test_arguments_by_position_are_checked_alike(class_: str, args: list[Any], said: str) -> None:
+    require_package("asyncssh", "dask-ctl[ssh]")
+    (problem,) = check_spec({"module": "dask.distributed", "class": class_, "args": args})
+    assert str(problem).partition(": ")[2].startswith(said)
+
+
+def test_a_gateway_needs_an_address() -> None:
+    require_package("dask_gateway", "dask-ctl[gateway]")
+    gateway = {"module": "dask_gateway", "class": "GatewayCluster", "scale": 1}
+    (problem,) = check_spec(gateway)
+    assert (problem.key, problem.severity) == ("kwargs", "error")
+    for given in {"args": ["http://a"]}, {"config": {"gateway.address": "http://a"}}:
+        assert not any(each.severity == "error" for each in check_spec({**gateway, **given}))
 
 
 @pytest.mark.parametrize("memory", ["1GB", "24 GiB", 4_000_000_000, "512MB"])
