@@ -70,17 +70,15 @@ def distrust(path: Path, trusted: frozenset[int], descriptor: int | None = None)
     """
     if _platform.user_id() is None:
         return None
+    if doubt := _led_astray(path, trusted):
+        return doubt
     here = path
     for _ in range(_MAX_LINKS):
         status = os.lstat(here)
         if status.st_uid not in trusted:
             return Doubt(f"belongs to another user (uid {status.st_uid})")
-        folder = os.stat(here.parent)
-        if not folder.st_mode & stat.S_ISVTX and (
-            closing := _open_to(here.parent, folder, trusted)
-        ):
-            reason = "lies in a folder in which everybody can replace it"
-            return Doubt(reason, _mending(closing, here.parent, folder))
+        if doubt := _replaceable(here, trusted):
+            return doubt
         if not stat.S_ISLNK(status.st_mode):
             break
         here = here.parent / os.readlink(here)
@@ -94,6 +92,29 @@ def distrust(path: Path, trusted: frozenset[int], descriptor: int | None = None)
     by_list = "other users, by its ACL"
     reason = f"is writable by {by_list if closing == _NO_LIST else 'everybody'}"
     return Doubt(reason, _mending(closing, here, status))
+
+
+def _led_astray(path: Path, trusted: frozenset[int]) -> Doubt | None:
+    """Why others could choose what is found below the current directory at a path."""
+    here = Path.cwd()
+    for folder in reversed(path.parents):
+        if here in folder.parents:
+            status = os.lstat(folder)
+            if stat.S_ISLNK(status.st_mode) and status.st_uid not in trusted:
+                return Doubt(f"lies behind a link of another user (uid {status.st_uid})")
+            if doubt := _replaceable(folder, trusted):
+                return doubt
+    return None
+
+
+def _replaceable(path: Path, trusted: frozenset[int]) -> Doubt | None:
+    """Why others could put something of theirs in the place of a file."""
+    folder = os.stat(path.parent)
+    closing = _open_to(path.parent, folder, trusted)
+    if closing is None or folder.st_mode & stat.S_ISVTX:
+        return None
+    reason = "lies in a folder in which everybody can replace it"
+    return Doubt(reason, _mending(closing, path.parent, folder))
 
 
 def _mending(command: str, file: Path, status: os.stat_result) -> str | None:

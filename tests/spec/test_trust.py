@@ -155,6 +155,27 @@ def test_both_ends_of_a_link_count(shared: Path) -> None:
     assert resolve_spec().spec.class_ == "Mine"
 
 
+def test_the_way_to_a_file_counts(shared: Path) -> None:
+    """Nobody chooses by a link, or by a folder put in the place of ours, which file is meant."""
+    (shared / "mine").mkdir()
+    (shared / "mine" / "hpc.yaml").write_text(GOOD)
+    (shared / "mine" / "mysite.py").write_text("raise SystemExit('evil')\n")
+    as_stranger(shared, "ln -s mine theirs")
+    for name in ("theirs/hpc.yaml", "mine/../theirs/hpc.yaml"):
+        dask.config.set({"ctl.cluster-spec": name})
+        with refused(r"lies behind a link of another user \(uid 65534\)"):
+            resolve_spec()
+    dask.config.set({"ctl.cluster-spec": "mine/hpc.yaml"})
+    assert resolve_spec().spec.class_ == "Mine"
+    shared.chmod(0o777)
+    with refused("lies in a folder in which everybody can replace it"):
+        resolve_spec()
+    shared.chmod(0o1777)
+    done = importing(shared, "theirs.mysite")
+    assert "evil" not in done.stdout + done.stderr
+    assert "theirs: belongs to another user" in done.stderr
+
+
 def test_what_is_checked_is_what_is_read(shared: Path) -> None:
     """A link that another user turns back and forth never brings his file."""
     ours = shared / "ours.yaml"
