@@ -13,10 +13,12 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from dask_ctl import _platform
+from dask_ctl.backends.batch_systems import SYSTEMS
 from dask_ctl.exceptions import BackendError, InvalidSpecError
 
 VERSION: Final = 2
@@ -26,6 +28,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DEVICE: Final = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9])(\..*)?", re.IGNORECASE)
 
 _SAME: Final = 2.0  # seconds; a system tells when it was started to one
+_STATES: Final = ("starting", "running", "closing")
 Life = Literal["alive", "dead", "unknown"]
 
 
@@ -219,15 +222,23 @@ def understood(name: str, found: dict[str, Any], path: Path) -> Record:
     version = found.pop("version")
     if version != VERSION:
         raise BackendError(
-            f"is a record of version {version}, and this dask-ctl knows only {VERSION}",
+            f"is a record of version {version!r:.20}, and this dask-ctl knows only {VERSION}",
             remedy="use the dask-ctl that wrote it",
             origin=path,
         )
     host = None if found["host"] is None else _typed(Host, found["host"])
     record: Record = _typed(Record, {**found, "host": host, "jobs": tuple(found["jobs"])})
-    strings = all(isinstance(job, str) for job in record.jobs)
     pids = [each["pid"] for each in (found["host"], record.process) if each is not None]
-    if record.name != name or not strings or any(type(pid) is not int or pid <= 0 for pid in pids):
+    fits = (
+        record.name == name,
+        record.status in _STATES,
+        record.system in (None, *SYSTEMS),
+        isinstance(found["jobs"], list),
+        all(isinstance(job, str) for job in record.jobs),
+        all(type(pid) is int and pid > 0 for pid in pids),
+        datetime.fromisoformat(record.created).tzinfo is not None,
+    )
+    if not all(fits):
         raise ValueError(record)
     return record
 

@@ -28,6 +28,7 @@ ASYNCHRONOUS = EXAMPLES / "asynchronous.py"
 ANSWER = "[0, 2, 4, 6, 8, 10, 12, 14, 16, 18]\n"
 # As a user types it: `python -m dask` would put the current directory on the path of imports.
 DASK_CLUSTER = (str(Path(sys.executable).with_name("dask")), "cluster")
+CREATED = "2026-11-25T12:00:00+00:00"  # of records that a test writes
 # A cluster that starts fast.
 SPEC = """\
 version: 1

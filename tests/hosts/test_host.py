@@ -20,6 +20,7 @@ from dask_ctl import BackendError, get_cluster
 from dask_ctl.hosts import client as control
 from dask_ctl.hosts import store as records
 from tests.backends.scripts import (
+    CREATED,
     DASK_CLUSTER,
     USE,
     Scripts,
@@ -188,7 +189,7 @@ def test_fifty_records(shell: Scripts) -> None:
     host = records.Host.here()
     locks = []
     for number in range(49):
-        other = records.Record(name=f"c{number}", target="a.B", created="now", host=host)
+        other = records.Record(name=f"c{number}", target="a.B", created=CREATED, host=host)
         locks.append(records.add(replace(other, address=address, status="running")))
     assert len(listed(shell)) == 50
     ok(shell.dask_cluster("delete", "a"))

@@ -19,6 +19,7 @@ from dask_ctl import BackendError
 from dask_ctl.hosts import client as control
 from dask_ctl.hosts import store as records
 from tests.backends.scripts import (
+    CREATED,
     DASK_CLUSTER,
     Scripts,
     host_of,
@@ -97,7 +98,7 @@ def test_a_scheduler_that_outlives_its_host(shell: Scripts) -> None:
     scheduler = shell.start(DASK_CLUSTER[0], "scheduler", *options)
     wait_until(lambda: file.exists() and file.read_text(), "it listens")
     address = json.loads(file.read_text())["address"]
-    record = records.Record(name="a", target="a.B", created="now", host=records.Host.here())
+    record = records.Record(name="a", target="a.B", created=CREATED, host=records.Host.here())
     records.add(replace(record, address=address, status="running")).release()
     (row,) = listed(shell)
     assert (row["status"], row["workers"]) == ("orphaned", 0)
@@ -111,7 +112,7 @@ def test_a_process_that_only_has_the_id_of_a_host(shell: Scripts) -> None:
     """A living process that has the id of a host which ended is not called, nor ended."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         host = replace(records.Host.here(), pid=other.pid, port=1)
-        record = records.Record(name="a", target="a.B", created="now", host=host)
+        record = records.Record(name="a", target="a.B", created=CREATED, host=host)
         records.add(replace(record, status="running", address="tcp://127.0.0.1:1")).release()
         assert listed(shell)[0]["status"] == "dead"
         ok(shell.dask_cluster("delete", "a"))
@@ -121,7 +122,7 @@ def test_a_process_that_only_has_the_id_of_a_host(shell: Scripts) -> None:
 def test_a_record_that_lost_its_lock(shell: Scripts) -> None:
     """Whether a host lives is not said of a record without its lock, nor is it removed."""
     host = replace(records.Host.here(), pid=os.getpid(), port=1)
-    record = records.Record(name="a", target="a.B", created="now", host=host)
+    record = records.Record(name="a", target="a.B", created=CREATED, host=host)
     records.add(replace(record, status="running", address="tcp://127.0.0.1:1")).release()
     record.lock.unlink()
     assert listed(shell)[0]["status"].startswith("unknown: ")
@@ -197,7 +198,7 @@ def test_a_record_that_cannot_be_read(shell: Scripts, text: bytes | None, error:
         os.mkfifo(path, 0o600)
     else:
         path.write_bytes(text)
-    records.add(records.Record(name="b", target="a.B", created="now")).release()
+    records.add(records.Record(name="b", target="a.B", created=CREATED)).release()
     run = shell.dask_cluster("list", "recorded", "--output", "json")
     assert [row["name"] for row in json.loads(ok(run))] == ["b"]
     assert re.fullmatch(f"warning: {path}: {error}; .*\n", run.stderr)

@@ -23,13 +23,13 @@ from dask_ctl import (
 )
 from dask_ctl.hosts import store as records
 from dask_ctl.lifecycle import list_recorded
-from tests.backends.scripts import Scripts, fill, refused
+from tests.backends.scripts import CREATED, Scripts, fill, refused
 
 
 def record(name: str, **known: object) -> records.Record:
     """A record of a cluster whose host is this process."""
     host = records.Host.here()
-    return replace(records.Record(name=name, target="a.B", created="now", host=host), **known)
+    return replace(records.Record(name=name, target="a.B", created=CREATED, host=host), **known)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
@@ -100,7 +100,7 @@ def test_a_name_is_given_once() -> None:
         "from dask_ctl import InvalidSpecError\n"
         "from dask_ctl.hosts import store as records\n"
         "sys.stdin.readline()\n"
-        "record = records.Record(name='a', target=sys.argv[1], created='now')\n"
+        "record = records.Record(name='a', target=sys.argv[1], created='2026-11-25T12:00:00Z')\n"
         "try:\n"
         "    lock = records.add(record)\n"
         "except InvalidSpecError as error:\n"
@@ -168,6 +168,11 @@ GARBAGE = {
     "pid": text_of(host={**HOST, "pid": -1}),
     "types": text_of(host={**HOST, "machine": 3}),
     "part": text_of(host={"pid": 1}),
+    "date": text_of(created="9999-99-99T00:00:00+00:00"),
+    "zone": text_of(created="2026-11-25T12:00:00"),
+    "state": text_of(status="red"),
+    "system": text_of(system="slrum"),
+    "letters": text_of(jobs="12"),
 }
 
 
@@ -323,7 +328,8 @@ def test_a_killed_process_holds_nothing() -> None:
     code = (
         "from dask_ctl.hosts import store as records\n"
         "host = records.Host.here()\n"
-        "lock = records.add(records.Record(name='a', target='a.B', created='now', host=host))\n"
+        f"record = records.Record(name='a', target='a.B', created={CREATED!r}, host=host)\n"
+        "lock = records.add(record)\n"
         "print(flush=True)\n"
         "input()\n"
     )
