@@ -19,6 +19,7 @@ from dask_ctl.spec.packaged import PackagedSpec, packaged_specs
 from dask_ctl.spec.shape import check_layer, refuse_foreign, top_keys
 
 FILE_NAME: Final = "dask-cluster.yaml"
+_SHOWN: Final = 255  # letters of a name, of which no file may have more
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,10 @@ class Places:
         if found is not None:
             return found
         what = f"spec file {text!r}" if path else f"a spec named {text!r}"
+        if len(text) > _SHOWN or "\n" in text or text.lstrip().startswith("["):
+            remedy = "is it the text of a spec? write that as JSON, or name a file that has it"
+            told = f"{text!r:.{_SHOWN}} is neither the name nor the path of a spec"
+            raise DaskClusterConfigNotFound(told, remedy=remedy, origin=asked_by)
         places = "" if path else "ctl.cluster-specs, "
         near = did_you_mean(text, [*known, *packaged, *self._names(with_ending=path)])
         raise DaskClusterConfigNotFound(

@@ -22,7 +22,7 @@ def discovery_timeout() -> float:
     given = _get("discovery.timeout")
     try:
         seconds = float(parse_timedelta(given, default="seconds"))
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, LookupError, AttributeError):
         seconds = 0.0
     if not 0 < seconds < float("inf"):
         raise _unreadable("discovery.timeout", given, "write a time, such as 5s")
@@ -103,7 +103,7 @@ def _unknown(layer: Located, known: dict[str, Any], path: str) -> Iterator[Probl
                 origin=part.origin,
                 key=f"{path}.{key}",
             )
-        elif known[name] and isinstance(part.value, dict):
+        elif known[name] and isinstance(known[name], dict) and isinstance(part.value, dict):
             yield from _unknown(part, known[name], f"{path}.{name}")
 
 
@@ -134,6 +134,6 @@ def _get(key: str) -> Any:
 
 def _unreadable(key: str, given: Any, example: str) -> InvalidSpecError:
     return InvalidSpecError(
-        f"{given!r} cannot be read", remedy=example, origin="dask's configuration",
+        f"{given!r:.80} cannot be read", remedy=example, origin="dask's configuration",
         key=f"{NAMESPACE}.{key}",
     )  # fmt: skip

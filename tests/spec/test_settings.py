@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import dask.config
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from dask_ctl import DaskCtlWarning, check_spec, list_clusters
+from dask_ctl import (
+    DaskCtlWarning,
+    check_spec,
+    list_clusters,
+    list_discovery_methods,
+    resolve_spec,
+)
+from dask_ctl.exceptions import DaskCtlError
+from dask_ctl.lifecycle import list_specs
+from dask_ctl.spec.defaults import DEFAULTS
 
 FULL = {"version": 1, "module": "dask.distributed", "class": "LocalCluster"}
 
@@ -101,3 +119,45 @@ def test_times_of_adapting() -> None:
     (problem,) = check_spec(FULL, settings=["adapt.interval=quick"])
     assert str(problem).endswith("adapt.interval: 'quick' is no time; write 90, 90s, 5m or 2h")
     assert check_spec(FULL, settings=["adapt.target_duration=5s"]) == []
+
+
+NAMES = st.sampled_from([*DEFAULTS["ctl"], *DEFAULTS["ctl"]["discovery"], "module", "x", "1"])
+VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.text(max_size=8),
+        st.sampled_from(["5s", "dask-cluster.yaml", "x" * 3000, "[a, b]", "{'a': 1}", "${env:NO}"]),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(NAMES, inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@given(st.dictionaries(st.sampled_from([*DEFAULTS["ctl"]]), VALUES, max_size=3), st.booleans())
+def test_whatever_is_configured(isolated: Path, told: dict[str, Any], in_file: bool) -> None:
+    """Every verb that reads it does its work, or says in one line what is wrong."""
+    file = Path(os.environ["HOME"], ".config", "dask", "a.yaml")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(yaml.safe_dump({"ctl": told} if in_file else {}, allow_unicode=True))
+    dask.config.refresh()
+    code = {} if in_file else {f"ctl.{key}": value for key, value in told.items()}
+    verbs: list[Callable[[], object]] = [
+        lambda: resolve_spec(local_fallback=True),
+        lambda: resolve_spec("name"),
+        check_spec,
+        list_specs,
+        list_discovery_methods,
+        lambda: list_clusters("recorded"),
+    ]
+    said = []
+    with dask.config.set(code), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for verb in verbs:
+            try:
+                verb()
+            except DaskCtlError as error:
+                said.append(str(error))
+    assert all(len(line) < 2000 and "\n" not in line for line in said)
