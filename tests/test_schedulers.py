@@ -17,6 +17,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,10 @@ from dask_ctl import (
     scale_cluster,
 )
 from dask_ctl.backends import listening as schedulers
+from dask_ctl.hosts import store as records
 from dask_ctl.management import discovery
 from dask_ctl.management.info import ClusterInfo
-from tests.backends.scripts import wait_until
+from tests.backends.scripts import CREATED, wait_until
 from tests.conftest import ROOT, require_package, unavailable
 
 LISTENER = """
@@ -174,7 +176,7 @@ def test_one_of_another_process(scheduler: Scheduler) -> None:
 
 
 def test_the_default_port(scheduler: Scheduler) -> None:
-    """It is looked at, whoever listens there."""
+    """It is looked at, unless another user listens there."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -184,6 +186,65 @@ def test_the_default_port(scheduler: Scheduler) -> None:
     identity = scheduler("--host", "127.0.0.1")
     assert identity["address"] == "tcp://127.0.0.1:8786"
     assert "tcp://127.0.0.1:8786" in listed()
+
+
+STRANGER = """
+import asyncio, os, sys
+from distributed.comm import listen
+from distributed.protocol.serialize import ToPickle
+
+class Evil:
+    def __reduce__(self):
+        return open, (sys.argv[1], "w")
+
+async def main():
+    async def answer(comm):
+        await comm.read()
+        await comm.write(ToPickle(Evil()))
+
+    async with listen("tcp://127.0.0.1:0", answer) as listener:
+        print(listener.contact_address, flush=True)
+        await asyncio.Event().wait()
+
+os.setgid(65534)
+os.setuid(65534)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can be another user")
+def test_a_stranger_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who connects to a scheduler unpickles what that says, and so runs its code."""
+    evil = tmp_path / "evil"
+    stranger = subprocess.Popen(
+        [sys.executable, "-c", STRANGER, evil], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert stranger.stdout is not None
+        address = stranger.stdout.readline().strip()
+        monkeypatch.setattr(schedulers, "DEFAULT_PORT", int(address.rpartition(":")[2]))
+        with pytest.raises(NoSuchClusterError):
+            get_cluster(address)
+        evil.unlink()  # it was there: this is what such a scheduler does to whoever names it
+        assert address not in listed()
+        # Of a cluster that has ended, somebody else may have the port by now.
+        for name, host in ("dead", replace(records.Host.here(), port=1)), ("left", None):
+            record = records.Record(name=name, target="a.B", created=CREATED, address=address)
+            records.add(replace(record, status="running", host=host)).release()
+        with dask.config.set({"ctl.disable-discovery": []}):
+            states = {info.name: info.status for info in list_clusters("recorded")}
+        assert states["dead"] == "dead"
+        gone = "the scheduler of 'left' has ended, and another user has its port"
+        assert states["left"] == f"unknown: {gone}"
+        for name, said in ("dead", "has ended without closing it"), ("left", gone):
+            with pytest.raises(NoSuchClusterError, match=said):
+                get_cluster(name)
+        delete_cluster("dead")
+        delete_cluster("left")
+    finally:
+        stranger.kill()
+        stranger.communicate()
+    assert not evil.exists()
 
 
 @pytest.mark.parametrize("host", ["[::1]", "[::]", "0.0.0.0"])

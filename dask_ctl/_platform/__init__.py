@@ -19,7 +19,7 @@ from dask_ctl._platform.signals import (
     in_foreground,
     sent_to_all,
 )
-from dask_ctl._platform.system import boot, machine, network_of, user_id
+from dask_ctl._platform.system import boot, listeners, machine, network_of, user_id
 
 __all__ = [
     "Lock",
@@ -32,6 +32,7 @@ __all__ = [
     "how_to_start",
     "in_foreground",
     "is_python",
+    "listeners",
     "lock_state",
     "machine",
     "network_of",

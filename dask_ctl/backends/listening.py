@@ -22,8 +22,9 @@ _GREETING_BYTES: Final = 4096
 async def discover(timeout: float) -> AsyncIterator[dict[str, Any]]:
     """Find the schedulers that listen on this machine.
 
-    Looked at are the default port, and the sockets on which Python processes of the user listen.
-    Nothing is sent to a socket before it has greeted as distributed does.
+    Looked at are the sockets on which Python processes of the user listen, and the default port,
+    unless another user listens there. Nothing is sent to a socket before it has greeted as
+    distributed does.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ async def discover(timeout: float) -> AsyncIterator[dict[str, Any]]:
         What a scheduler says of itself.
     """
     deadline = asyncio.get_running_loop().time() + timeout
-    processes = await asyncio.to_thread(_sockets)
+    processes = await asyncio.to_thread(_looked_at)
     seen = set()
     asked = [_of_process(sockets, timeout, deadline) for sockets in processes]
     for answer in asyncio.as_completed(asked):
@@ -102,6 +103,39 @@ def listens(address: str, timeout: float = 1.0) -> bool:
         return False
 
 
+def is_trusted(address: str) -> bool:
+    """Whether what listens at an address may be connected to unasked: Dask unpickles what it says.
+
+    Parameters
+    ----------
+    address : str
+        Of this machine, where nothing but what is this user's, or root's, may be; of another one
+        that is not known here.
+    """
+    from distributed.comm import get_address_host_port
+
+    user = _platform.user_id()
+    host, port = get_address_host_port(address)
+    if user is None or not _is_local(host):
+        return True
+    users = _platform.listeners(host, port)
+    if users is None:
+        ours = _sockets(of_python=False)
+        return any(port == number for sockets in ours for _, number in sockets)
+    return users <= {user, 0}
+
+
+def _is_local(host: str) -> bool:
+    """Whether an address is one of this machine, which alone can be bound here."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
+
+
 async def _of_process(
     sockets: Iterable[tuple[str, int]], timeout: float, deadline: float
 ) -> list[dict[str, Any]]:
@@ -153,18 +187,24 @@ async def _greets(host: str, port: int, timeout: float) -> bool:
     return _GREETING in heard
 
 
-def _sockets() -> list[set[tuple[str, int]]]:
-    """Where Python processes of this user listen, each, and the default port of a scheduler."""
+def _looked_at() -> list[set[tuple[str, int]]]:
+    """The sockets of each Python process of this user, and the default port if that is trusted."""
+    default = "127.0.0.1", DEFAULT_PORT
+    return [*([{default}] if is_trusted(_address(*default)) else []), *_sockets()]
+
+
+def _sockets(*, of_python: bool = True) -> list[set[tuple[str, int]]]:
+    """Where processes of this user listen, each; by default only those of Python."""
     import psutil
 
-    found = [{("127.0.0.1", DEFAULT_PORT)}]
+    found = []
     network = _platform.network_of(os.getpid())
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             here = _platform.network_of(process.pid) == network
             if not (here and _platform.owned_by_user(process)):
                 continue
-            if not _platform.is_python(process.exe()):
+            if of_python and not _platform.is_python(process.exe()):
                 continue
             connections = getattr(process, "net_connections", None) or process.connections
             listening = [each for each in connections("tcp") if each.status == psutil.CONN_LISTEN]

@@ -68,12 +68,19 @@ class Owned(Live):
             unknown = "unknown: its host cannot be reached from here"
             return {"status": "running" if life == "alive" else unknown}
         # One that is gone refuses at once, which distributed tries again and again.
-        if record.address is None or not await asyncio.to_thread(listening.listens, record.address):
+        if not await asyncio.to_thread(self._listens, life):
             return self._remains() if life == "dead" else {"status": await self._silence()}
         identity = await self._identity(timeout)
         if life == "dead":
             return {**self._remains(), "status": "orphaned", **of_scheduler(identity)}
         return {"status": "running", **of_scheduler(identity)}
+
+    def _listens(self, life: str) -> bool:
+        """Whether its scheduler does; the port of one that has ended may be somebody else's now."""
+        address = self.record.address
+        if address is None or not listening.listens(address):
+            return False
+        return life != "dead" or listening.is_trusted(address)
 
     def _remains(self) -> dict[str, Any]:
         """What its owner, which is gone, has left besides a scheduler: its command."""
@@ -144,7 +151,7 @@ class Owned(Live):
     def require(self) -> None:
         """Its scheduler may go on without its owner."""
         self.record = records.read(self.name)
-        if self.record.address is None or not listening.listens(self.record.address):
+        if not self._listens(self.record.life):
             self._require_life()
 
     def _orphan(self) -> Seen:

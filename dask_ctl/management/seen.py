@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from dask_ctl.backends import listening, logs
-from dask_ctl.exceptions import BackendError
+from dask_ctl.exceptions import BackendError, NoSuchClusterError
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import of_scheduler, started
 from dask_ctl.management.live import CLIENT, Live, parts_of_log
@@ -61,14 +62,24 @@ class Seen(Live):
 
     async def _asked(self, timeout: float) -> dict[str, Any]:
         if not self.identity:
+            await asyncio.to_thread(self._refuse_strangers)
             self.identity = await listening.identity(self.address, timeout, self.security)
         created = {} if self.record else {"created": started(self.identity), "type": self.type}
         return {"status": "running", **of_scheduler(self.identity), **created}
+
+    def _refuse_strangers(self) -> None:
+        """Raise `NoSuchClusterError` where somebody else has got the port that was recorded."""
+        if self.record is not None and not listening.is_trusted(self.address):
+            raise NoSuchClusterError(
+                f"the scheduler of {self.name!r} has ended, and another user has its port",
+                remedy=f"to forget it: dask cluster delete {self.name}",
+            )
 
     def connect(self, *, asynchronous: bool) -> Any:
         """By its address."""
         from dask_ctl.proxy import ProxyCluster
 
+        self._refuse_strangers()
         security = self.security or None
         return ProxyCluster(self.address, asynchronous=asynchronous, security=security)
 
