@@ -20,6 +20,7 @@ from distributed import Scheduler
 
 from dask_ctl import _platform
 from dask_ctl.exceptions import BackendError
+from dask_ctl.spec.files import require_own, written_beside
 
 # Rank and size: of Open MPI, and of MPICH, Intel MPI and ``srun --mpi=pmi2``.
 _RANKS: Final = (
@@ -92,17 +93,22 @@ class MPIRunner(BaseRunner):  # type: ignore[misc]
 
     async def set_scheduler_address(self, scheduler: Scheduler) -> None:
         """Write the file whole, so that nobody reads half of it."""
-        half = self.scheduler_file.with_name(f".{self.scheduler_file.name}")
-        half.write_text(json.dumps(scheduler.identity()))
-        half.replace(self.scheduler_file)
+        with written_beside(self.scheduler_file, json.dumps(scheduler.identity())) as written:
+            os.replace(written, self.scheduler_file)
 
     async def get_scheduler_address(self) -> str:
         """Wait for the file, and read it."""
         while True:
             try:
-                return str(json.loads(self.scheduler_file.read_text())["address"])
+                return self._address_written()
             except FileNotFoundError:
                 await asyncio.sleep(0.1)
+
+    def _address_written(self) -> str:
+        """What the file says, if nobody else has put it there."""
+        with open(self.scheduler_file, encoding="utf-8") as file:
+            require_own(self.scheduler_file, os.fstat(file.fileno()))
+            return str(json.load(file)["address"])
 
     async def get_worker_name(self) -> int:
         """Name a worker by its rank."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
+import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.backends.scripts import Scripts, ok
-from tests.conftest import ROOT
+from dask_ctl.backends import room_of
+from dask_ctl.hosts import command
+from dask_ctl.spec.files import write_readable
+from tests.backends.scripts import Scripts, ok, refused
+from tests.conftest import ROOT, require_package
 
 Marks = Callable[[], set[str]]
 
@@ -89,3 +96,59 @@ def test_records_hold_no_secret_of_env(isolated: Path, scripts: Scripts) -> None
     assert any(path.name.startswith("quiet") for path in written)
     assert not [path for path in written if b"hunter2" in path.read_bytes()]
     ok(scripts.dask_cluster("delete", "quiet"))
+
+
+needs_root = pytest.mark.skipif(
+    os.name != "posix" or os.getuid() != 0, reason="only root can be another user"
+)
+
+
+def planted(path: Path, text: str = '{"address": "tcp://127.0.0.1:1"}') -> Path:
+    """A file of another user."""
+    path.write_text(text)
+    os.chown(path, 65534, 65534)
+    return path
+
+
+@needs_root
+def test_a_strangers_link_leads_nowhere(isolated: Path, scripts: Scripts) -> None:
+    """What it would have overwritten stays as it is; a link of our own is followed."""
+    precious = isolated.parent / "precious.yaml"
+    precious.write_text("mine")
+    (isolated / "link.yaml").symlink_to(precious)
+    write_readable(isolated / "link.yaml", "new")
+    os.chown(isolated / "link.yaml", 65534, 65534, follow_symlinks=False)
+    said = "link.yaml cannot be written: It belongs to another user; name another file"
+    refused(scripts.dask_cluster("spec", "init", "local", "--force", "-o", "link.yaml"), 1, said)
+    assert precious.read_text() == "new"
+
+
+@needs_root
+def test_a_strangers_scheduler_file_names_no_scheduler(isolated: Path) -> None:
+    """The ranks of a run find their scheduler by a file whose name others can tell."""
+    mpi = require_package("dask_ctl.mpi", "dask-ctl[mpi]")
+    jobqueue = require_package("dask_jobqueue.slurm", "dask-ctl[slurm]")
+    runner = object.__new__(mpi.MPIRunner)
+    runner.scheduler_file = planted(isolated / "scheduler-mpi-1-0.json")
+    with pytest.raises(PermissionError, match="It belongs to another user"):
+        asyncio.run(runner.get_scheduler_address())
+    env = {"SLURM_JOB_ID": "1", "SLURM_STEP_ID": "0"}
+    room = room_of(jobqueue.SLURMRunner)
+    assert room.prepared({}, env, None) == {"scheduler_file": "scheduler-{job_id}-0.json"}
+    planted(isolated / "scheduler-1-0.json")
+    with pytest.raises(PermissionError, match="It belongs to another user"):
+        room.prepared({}, env, None)
+
+
+@needs_root
+def test_what_others_have_left_stays(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of commands that were killed only our own temporary files are removed."""
+    monkeypatch.setattr(tempfile, "tempdir", str(isolated))
+    for name in ("mine", "theirs"):
+        folder = isolated / f"dask-ctl-run-{name}"
+        folder.mkdir()
+        (folder / "lock").touch()
+    os.chown(isolated / "dask-ctl-run-theirs", 65534, 65534)
+    with ExitStack() as kept:
+        command.write_private(kept, "a.pem", "text")
+    assert [path.name for path in isolated.iterdir()] == ["dask-ctl-run-theirs"]

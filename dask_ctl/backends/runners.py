@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 from typing import Any, ClassVar, Final, NoReturn
 
 from dask_ctl import _platform, _private
@@ -18,6 +19,7 @@ from dask_ctl.backends.ending import close_clients, end_process
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import BackendError
+from dask_ctl.spec.files import require_own
 
 _JOIN_TIMEOUT: Final = 60.0  # seconds
 _LEAVE_TIMEOUT: Final = 60.0  # seconds
@@ -120,6 +122,9 @@ class SlurmRunner(Runner):
         would read the first one's, and a requeued job the one that its killed ranks left.
         """
         run = "-".join(env[name] for name in _RUN_OF_A_JOB if name in env)
+        file = Path(f"scheduler-{env.get('SLURM_JOB_ID')}-{run}.json")
+        with suppress(FileNotFoundError):
+            require_own(file, file.lstat())
         return {"scheduler_file": f"scheduler-{{job_id}}-{run}.json", **kwargs}
 
 

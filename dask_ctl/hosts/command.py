@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -109,8 +109,10 @@ def write_private(kept: ExitStack, name: str, text: str) -> str:
     """
     temporary = Path(tempfile.gettempdir())
     for left in temporary.glob(f"{_FOLDER}*/lock"):  # of a process that was killed
-        if _platform.lock_state(left) == "free":
-            shutil.rmtree(left.parent, ignore_errors=True)
+        with suppress(OSError):
+            ours = _platform.user_id() in (None, left.parent.lstat().st_uid)
+            if ours and _platform.lock_state(left) == "free":
+                shutil.rmtree(left.parent, ignore_errors=True)
     folder = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix=_FOLDER)))
     kept.callback(_platform.Lock(folder / "lock").release)
     with open(folder / name, "x", encoding="utf-8") as file:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from dask_ctl import _platform
+
+
+def require_own(path: Path, status: os.stat_result) -> None:
+    """Raise `PermissionError` for a file or link that neither this user nor root has put there."""
+    if _platform.user_id() is not None and status.st_uid not in (_platform.user_id(), 0):
+        raise PermissionError(errno.EACCES, "It belongs to another user", str(path))
 
 
 def write_readable(path: Path, text: str) -> None:
@@ -17,7 +26,9 @@ def write_readable(path: Path, text: str) -> None:
     OSError
         If it cannot be written.
     """
-    path = path.resolve()  # a link stays one
+    if path.is_symlink():  # which stays one
+        require_own(path, path.lstat())
+        path = path.resolve()
     with written_beside(path, text) as written:
         os.chmod(written, 0o644)
         os.replace(written, path)
