@@ -114,11 +114,18 @@ def is_trusted(address: str) -> bool:
     """
     from distributed.comm import get_address_host_port
 
-    user = _platform.user_id()
-    host, port = get_address_host_port(address)
-    if user is None or not _is_local(host):
+    try:
+        return _is_ours(*get_address_host_port(address))
+    except OSError:  # a name that nobody knows
         return True
-    users = _platform.listeners(host, port)
+
+
+def _is_ours(host: str, port: int) -> bool:
+    user = _platform.user_id()
+    ip = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
+    if user is None or not _is_local(ip):
+        return True
+    users = _platform.listeners(ip, port)
     if users is None:
         ours = _sockets(of_python=False)
         return any(port == number for sockets in ours for _, number in sockets)
@@ -190,7 +197,7 @@ async def _greets(host: str, port: int, timeout: float) -> bool:
 def _looked_at() -> list[set[tuple[str, int]]]:
     """The sockets of each Python process of this user, and the default port if that is trusted."""
     default = "127.0.0.1", DEFAULT_PORT
-    return [*([{default}] if is_trusted(_address(*default)) else []), *_sockets()]
+    return [*([{default}] if _is_ours(*default) else []), *_sockets()]
 
 
 def _sockets(*, of_python: bool = True) -> list[set[tuple[str, int]]]:
