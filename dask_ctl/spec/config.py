@@ -18,7 +18,7 @@ import dask.config
 from dask_ctl.spec.checks import is_set, names_target
 from dask_ctl.spec.defaults import AT_IMPORT, DEFAULTS, KEYS, NAMESPACE, Snapshot, value_at
 from dask_ctl.spec.document import parse_key, read
-from dask_ctl.spec.located import Located, Origin, Source, locate, merge
+from dask_ctl.spec.located import Located, Origin, Source, locate, lookup, merge
 from dask_ctl.spec.shape import no_mapping
 from dask_ctl.spec.values import interpret
 
@@ -60,21 +60,6 @@ def collect(
     return [*_environment(env, namespace), *files, *_defaults(namespace)]
 
 
-def lookup(layer: Located, *path: str) -> Located | None:
-    """What stands at `path`, `-` and `_` in the names being the same, as for dask."""
-    here = layer
-    for part in path:
-        if not isinstance(here.value, dict):
-            return None
-        found = here.value.get(dask.config.canonical_name(part, here.value))
-        if found is None and here.folded:
-            found = here.value.get(part.lower().replace("-", "_"))
-        if found is None:
-            return None
-        here = found
-    return here
-
-
 def _files(paths: Sequence[str], namespace: str) -> Iterator[Located]:
     for path in _yaml_files(paths):
         if not os.path.isfile(path) or not os.access(path, os.R_OK):
@@ -85,6 +70,12 @@ def _files(paths: Sequence[str], namespace: str) -> Iterator[Located]:
         layer = parse_key(text, namespace, path, Source.CONFIG)
         if layer is not None and layer.value is not None:
             yield _as_namespace(layer, namespace)
+
+
+def unreadable() -> list[str]:
+    """The files and folders of dask's configuration that cannot be read, so that they count not."""
+    found = [*dask.config.paths, *_yaml_files(dask.config.paths)]
+    return [path for path in found if os.path.exists(path) and not os.access(path, os.R_OK)]
 
 
 def _defaults(name: str) -> Iterator[Located]:

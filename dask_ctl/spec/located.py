@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeAlias
 
+import dask.config
+
 from dask_ctl.exceptions import InvalidSpecError
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -172,6 +174,21 @@ def too_large(origin: Origin, key: str | None) -> InvalidSpecError:
         origin=origin,
         key=key,
     )
+
+
+def lookup(layer: Located, *path: str) -> Located | None:
+    """What stands at `path`, `-` and `_` in the names being the same, as for dask."""
+    here = layer
+    for part in path:
+        if not isinstance(here.value, dict):
+            return None
+        found = here.value.get(dask.config.canonical_name(part, here.value))
+        if found is None and here.folded:
+            found = here.value.get(part.lower().replace("-", "_"))
+        if found is None:
+            return None
+        here = found
+    return here
 
 
 def merge(lower: Located, upper: Located) -> Located:

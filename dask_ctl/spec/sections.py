@@ -10,8 +10,8 @@ from typing import Any, Final
 import dask.config
 
 from dask_ctl.exceptions import DaskCtlError
-from dask_ctl.spec.config import BY_PACKAGES, collect, lookup
-from dask_ctl.spec.located import Located, Origin, Source
+from dask_ctl.spec.config import BY_PACKAGES, collect
+from dask_ctl.spec.located import Located, Origin, Source, lookup
 from dask_ctl.spec.secrets import masked
 
 _IN_CODE: Final = Origin(Source.SET, "dask.config.set")

@@ -7,8 +7,8 @@ from typing import Final
 
 from dask_ctl.exceptions import DaskCtlError, Problem
 from dask_ctl.spec import userfile
-from dask_ctl.spec.config import Configuration, lookup
-from dask_ctl.spec.located import Origin, Source
+from dask_ctl.spec.config import Configuration
+from dask_ctl.spec.located import Origin, Source, lookup
 from dask_ctl.spec.places import Places
 from dask_ctl.spec.resolve import resolve
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -248,6 +249,26 @@ def test_not_found_names_every_place(root: Path, monkeypatch: pytest.MonkeyPatch
     for place in ("cwd/nowhere.yaml", "home/.config/dask-ctl/nowhere.yml", "etc/xdg/dask-ctl"):
         assert str(root / place) in text
     assert "ctl.cluster-specs" in text
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can be another user")
+def test_what_cannot_be_read_is_named_where_nothing_is_found(
+    python: Callable[..., Any], root: Path
+) -> None:
+    """Dask passes over such files, which may say all that is needed."""
+    (root / "as_another.py").write_text(
+        "import os, dask_ctl\n"
+        "dask_ctl.resolve_spec({'module': 'a', 'class': 'B'})  # imports all that is needed\n"
+        "os.setuid(65534)\n"
+        "try:\n    dask_ctl.resolve_spec()\n"
+        "except FileNotFoundError as error:\n    print(error)\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        file = write(Path(folder, "site.yaml"), {"ctl": {"cluster-spec": "x"}})
+        file.chmod(0o600)
+        done = python(root / "as_another.py", env={"DASK_CONFIG": folder})
+    assert f"; what cannot be read does not count: {file})" in done.stdout, done.stderr
 
 
 def test_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
