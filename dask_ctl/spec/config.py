@@ -72,12 +72,6 @@ def _files(paths: Sequence[str], namespace: str) -> Iterator[Located]:
             yield _as_namespace(layer, namespace)
 
 
-def unreadable() -> list[str]:
-    """The files and folders of dask's configuration that cannot be read, so that they count not."""
-    found = [*dask.config.paths, *_yaml_files(dask.config.paths)]
-    return [path for path in found if os.path.exists(path) and not os.access(path, os.R_OK)]
-
-
 def _defaults(name: str) -> Iterator[Located]:
     """What packages have given as defaults of theirs, but for our own; their null is no wish."""
     for given in reversed(dask.config.defaults):
@@ -166,19 +160,30 @@ class Configuration:
         For each key what code has changed.
     scheduler : Located, optional
         The address of the scheduler that ``Client()`` would connect to.
+    paths : tuple of str
+        The files and folders that dask searches.
     """
 
     layers: tuple[Located, ...] = ()
     set_in_code: Mapping[str, Change | None] = field(default_factory=dict)
     scheduler: Located | None = None
+    paths: tuple[str, ...] = ()
 
     @classmethod
     def here(cls) -> Configuration:
         """That of this process, read now."""
         layers = collect()
         return cls(
-            layers=tuple(layers), set_in_code=changes_in_code(layers), scheduler=_scheduler()
+            layers=tuple(layers),
+            set_in_code=changes_in_code(layers),
+            scheduler=_scheduler(),
+            paths=tuple(dask.config.paths),
         )
+
+    def unreadable(self) -> list[str]:
+        """The files and folders that are there and cannot be read: dask passes over them."""
+        found = [*self.paths, *_yaml_files(self.paths)]
+        return [path for path in found if os.path.exists(path) and not os.access(path, os.R_OK)]
 
     def at(self, key: str) -> Iterator[Located]:
         """What each source gives at a key, from the highest; `whole` is what code gave whole."""

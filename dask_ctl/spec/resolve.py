@@ -13,7 +13,7 @@ from typing import Any, Final
 from dask_ctl.exceptions import DaskClusterConfigNotFound, InvalidSpecError, Problem
 from dask_ctl.spec.checks import is_partial, keyword_names, kind, names_target, wrong
 from dask_ctl.spec.cluster_spec import build
-from dask_ctl.spec.config import Configuration, unreadable
+from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.layers import Below, Layer, laid_over, merged, without
 from dask_ctl.spec.library import Library
 from dask_ctl.spec.located import Located, Origin, Source, locate
@@ -314,7 +314,7 @@ class _Cascade:
 
     def _not_found(self, partial: Located | None = None) -> DaskClusterConfigNotFound:
         looked = ", ".join(str(folder / FILE_NAME) for folder in self.places.folders)
-        if closed := unreadable():
+        if closed := self.configuration.unreadable():
             looked = f"{looked}; what cannot be read does not count: {', '.join(closed)}"
         found = (
             f"{partial.origin} says neither 'module' nor 'class', and nothing else is configured"
