@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from dask_ctl import _platform
+from dask_ctl.backends.wire import Plain
 
 DEFAULT_PORT: Final = 8786
 _GREETING_SHARE: Final = 0.2  # of the time-out; what is silent so long is something else
@@ -67,12 +68,8 @@ async def identity(
     OSError
         If no scheduler answers there in time.
     """
-    from distributed import Security, rpc
-
-    connection_args = Security(**(security or {})).get_connection_args("client")
     try:
-        # Of two clocks that run out together either may speak; ours shall.
-        server = rpc(address, timeout=2 * timeout, connection_args=connection_args)
+        server = _server(address, timeout, security)
         try:
             found = dict(await asyncio.wait_for(server.identity(), timeout))
             if found.get("type") != "Scheduler":
@@ -90,6 +87,18 @@ async def identity(
     except Exception as error:  # what is none of distributed's may say anything
         raise OSError(f"{type(error).__name__}: {error}") from error
     return found
+
+
+def _server(address: str, timeout: float, security: Mapping[str, Any] | None) -> Any:
+    """What asks a scheduler: with certificates, as all do that know it; otherwise with no trust."""
+    from distributed import Security, rpc
+    from distributed.comm import get_address_host_port, parse_address
+
+    if parse_address(address)[0] == "tcp":
+        return Plain(*get_address_host_port(address))
+    connection_args = Security(**(security or {})).get_connection_args("client")
+    # Of two clocks that run out together either may speak; ours shall.
+    return rpc(address, timeout=2 * timeout, connection_args=connection_args)
 
 
 def listens(address: str, timeout: float = 1.0) -> bool:
