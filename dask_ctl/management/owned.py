@@ -182,8 +182,8 @@ class Owned(Live):
             patience = (time.monotonic() + deadline) / 2
             while records.exists(self.name) and self.record.life == life:
                 closing = heard or self._is_closing()
-                if not closing and process is not None and time.monotonic() > patience:
-                    process.kill()  # it is stopped, or hangs: what is left is ended from here
+                if not closing and time.monotonic() > patience:
+                    _kill(process)  # it is stopped, or hangs: what is left is ended from here
                 state = "is still closing" if closing else "has a host that does not answer"
                 await self._patience(deadline, f"cluster {self.name!r} {state}")
             await _ended(process, deadline)
@@ -306,6 +306,14 @@ async def _ended(process: psutil.Process | None, deadline: float) -> None:
         # In a container there may be nobody who collects a process that has ended.
         while process is not None and process.is_running() and process.status() != "zombie":
             if time.monotonic() > deadline:
-                process.kill()
+                _kill(process)
                 return
             await asyncio.sleep(POLL)
+
+
+def _kill(process: psutil.Process | None) -> None:
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        if process is not None:
+            process.kill()
