@@ -67,6 +67,13 @@ class Panel:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
+    def answers(self) -> bool:
+        """Whether the server takes requests by now."""
+        try:
+            return self.ask("GET", "api")[0] == 200
+        except urllib.error.URLError:
+            return False
+
     def wait_for_workers(self, cluster: str, count: int) -> dict[str, Any]:
         """Wait until a cluster has so many workers, and give what is told of it then."""
 
@@ -100,6 +107,7 @@ def panel(
         wait_until(lambda: running.exists() or process.poll() is not None, "the server runs", 60)
         assert process.poll() is None, process.communicate()
         panel = Panel(json.loads(running.read_text())["url"], token, process)
+        wait_until(panel.answers, "it answers", 60)  # the file is there before it listens
         yield panel
         if process.poll() is None:
             panel.ask("POST", "api/shutdown")
