@@ -90,7 +90,7 @@ async def identity(
 
 
 def _server(address: str, timeout: float, security: Mapping[str, Any] | None) -> Any:
-    """What asks a scheduler: with certificates, as all do that know it; otherwise with no trust."""
+    """What asks a scheduler: by its certificates, or else with no trust in what it answers."""
     from distributed import Security, rpc
     from distributed.comm import get_address_host_port, parse_address
 
@@ -113,13 +113,13 @@ def listens(address: str, timeout: float = 1.0) -> bool:
 
 
 def is_trusted(address: str) -> bool:
-    """Whether what listens at an address may be connected to unasked: Dask unpickles what it says.
+    """Whether a scheduler that nobody has named just now may be used: that unpickles what it says.
 
     Parameters
     ----------
     address : str
-        Of this machine, where nothing but what is this user's, or root's, may be; of another one
-        that is not known here.
+        Where it listens. On this machine no other user than root may; whose another machine's
+        sockets are is not known here.
     """
     from distributed.comm import get_address_host_port
 
