@@ -14,9 +14,9 @@ from dask_ctl.backends import Backend
 from dask_ctl.creation import carried, inherited
 from dask_ctl.creation.arguments import answers, misnamed, mistakes, plain_arguments
 from dask_ctl.exceptions import Problem
-from dask_ctl.spec.located import dotted
+from dask_ctl.spec.located import dotted, locate
 from dask_ctl.spec.resolved import ResolvedSpec
-from dask_ctl.spec.traps import scalars
+from dask_ctl.spec.traps import scalars, unexpanded
 
 # Errors about a value, rather than about a network or a machine.
 _OF_VALUES: Final = (TypeError, ValueError, LookupError, AttributeError)
@@ -59,9 +59,16 @@ def refusals(
 
 
 def doubts(resolved: ResolvedSpec, room: Backend, kwargs: Mapping[str, Any]) -> list[Problem]:
-    """What its service does not know of all that the class has in the end."""
+    """What its service does not know of all that the class has in the end, and its ``~``."""
     taken = inherited.of_target(room, kwargs, resolved)
-    return [taken.placed(each, resolved) for each in room.doubts(taken.with_given(kwargs))]
+    found = room.doubts(taken.with_given(kwargs))
+    for name, each in taken.by_argument.items():
+        path = each.value if name not in room.read_by_shell else None
+        if isinstance(path, str) and path.startswith("~/"):
+            # dask replaces variables in its files, as specs do not.
+            for problem in unexpanded(locate({"kwargs": {name: path}}, each.origin)):
+                found.append(replace(problem, remedy=f"write $HOME{path[1:]}"))
+    return [taken.placed(each, resolved) for each in found]
 
 
 def explained(error: BaseException, said: str, resolved: ResolvedSpec, room: Backend) -> Problem:

@@ -56,6 +56,20 @@ def test_what_a_job_must_have_is_checked(kwargs: dict[str, Any], said: str) -> N
     assert line.startswith(said)
 
 
+def test_a_path_that_dask_is_configured_with(isolated: Path) -> None:
+    """Dask replaces the variables of its files, and nobody replaces their tildes."""
+    text = "jobqueue: {slurm: {log-directory: ~/logs, local-directory: ~/scratch, shebang: ~/x}}"
+    path = configure(isolated, text)
+    (problem,) = check_spec({**SLURM, "kwargs": JOBS})  # the job's shell reads local_directory
+    said = (
+        "jobqueue.slurm.log-directory: no shell reads it, so '~' stays as it is; write $HOME/logs"
+    )
+    assert (problem.severity, str(problem)) == ("warning", f"{path}:1: {said}")
+    path.write_text(text.replace("~/logs", "$HOME/logs"))
+    dask.config.refresh()
+    assert check_spec({**SLURM, "kwargs": JOBS}) == []
+
+
 HOSTS = ["localhost", "localhost"]
 
 
