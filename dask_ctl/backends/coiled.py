@@ -40,12 +40,7 @@ class Coiled(Backend):
     def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """Sizes that it cannot read."""
         yield from super().refusals(kwargs)
-        for name in (
-            "worker_memory",
-            "scheduler_memory",
-            "worker_disk_size",
-            "scheduler_disk_size",
-        ):
+        for name in _SIZES:
             sizes = kwargs.get(name)
             for size in sizes if isinstance(sizes, list) else [sizes]:
                 try:

@@ -44,10 +44,11 @@ class Plain:
         async def ask(**arguments: Any) -> Any:
             if self._streams is None:
                 self._streams = await asyncio.open_connection(*self._where)
-                await self._heard()  # it greets first
-                self._say(_GREETING)
-            self._say({"op": op, "reply": True, **arguments})
-            answer = await self._heard()
+                await _heard(self._streams[0])  # it greets first
+                self._streams[1].write(_message(_GREETING))
+            reader, writer = self._streams
+            writer.write(_message({"op": op, "reply": True, **arguments}))
+            answer = await _heard(reader)
             if isinstance(answer, dict) and answer.get("status") == "uncaught-error":
                 raise OSError(str(answer.get("exception_text")))
             return answer
@@ -59,36 +60,37 @@ class Plain:
         if self._streams is not None:
             self._streams[1].close()
 
-    def _say(self, message: dict[str, Any]) -> None:
-        import msgpack
 
-        assert self._streams is not None  # noqa: S101 -- it has just been opened
-        frame = msgpack.packb(message)
-        lengths = map(_LENGTH.pack, (2 * _LENGTH.size + len(frame), 1, len(frame)))
-        self._streams[1].write(b"".join([*lengths, frame]))
+def _message(content: dict[str, Any]) -> bytes:
+    import msgpack
 
-    async def _heard(self) -> Any:
-        import msgpack
+    frame = msgpack.packb(content)
+    lengths = map(_LENGTH.pack, (2 * _LENGTH.size + len(frame), 1, len(frame)))
+    return b"".join([*lengths, frame])
 
-        (together,) = _LENGTH.unpack(await self._bytes(_LENGTH.size))
-        heard = await self._bytes(together)
-        (count,) = _LENGTH.unpack_from(heard)
-        frames = struct.unpack_from(f"{count}Q", heard, _LENGTH.size)
-        begin = _LENGTH.size * (1 + count)
-        missing = sum(frames) - (len(heard) - begin)  # a large frame follows by itself
-        whole = heard[begin:] + await self._bytes(max(0, missing))
-        return msgpack.unpackb(
-            whole[: frames[0]], object_hook=_plain, use_list=False, strict_map_key=False
-        )
 
-    async def _bytes(self, number: int) -> bytes:
-        assert self._streams is not None  # noqa: S101 -- it has just been opened
-        if number > _MAX_BYTES:
-            raise OSError("it says more than a scheduler has to say")
-        try:
-            return await self._streams[0].readexactly(number)
-        except asyncio.IncompleteReadError:
-            raise ConnectionResetError("it has closed the connection") from None
+async def _heard(reader: asyncio.StreamReader) -> Any:
+    import msgpack
+
+    (together,) = _LENGTH.unpack(await _bytes(reader, _LENGTH.size))
+    heard = await _bytes(reader, together)
+    (count,) = _LENGTH.unpack_from(heard)
+    frames = struct.unpack_from(f"{count}Q", heard, _LENGTH.size)
+    begin = _LENGTH.size * (1 + count)
+    missing = sum(frames) - (len(heard) - begin)  # a large frame follows by itself
+    whole = heard[begin:] + await _bytes(reader, max(0, missing))
+    return msgpack.unpackb(
+        whole[: frames[0]], object_hook=_plain, use_list=False, strict_map_key=False
+    )
+
+
+async def _bytes(reader: asyncio.StreamReader, number: int) -> bytes:
+    if number > _MAX_BYTES:
+        raise OSError("it says more than a scheduler has to say")
+    try:
+        return await reader.readexactly(number)
+    except asyncio.IncompleteReadError:
+        raise ConnectionResetError("it has closed the connection") from None
 
 
 def _plain(part: dict[Any, Any]) -> Any:
