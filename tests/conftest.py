@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from tests.backends.scripts import Scripts
 
 ROOT = Path(__file__).parents[1]
+needs_root = pytest.mark.skipif(
+    os.name != "posix" or os.getuid() != 0, reason="only root can be another user"
+)
 # Windows lacks what these ask of the system: terminals, signals, groups of processes.
 _OF_POSIX = ["cli/test_terminal.py", "management/test_run.py", "test_platform.py"]
 collect_ignore = [] if hasattr(os, "fork") else _OF_POSIX

@@ -39,7 +39,7 @@ from dask_ctl.hosts import store as records
 from dask_ctl.management import discovery
 from dask_ctl.management.info import ClusterInfo
 from tests.backends.scripts import CREATED, wait_until
-from tests.conftest import ROOT, require_package, unavailable
+from tests.conftest import ROOT, needs_root, require_package, unavailable
 
 LISTENER = """
 import json, pathlib, socket, sys, threading
@@ -217,7 +217,7 @@ async def asked_as_dask_does(address: str) -> object:
         return await server.identity()
 
 
-@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can be another user")
+@needs_root
 def test_a_stranger_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who connects to a scheduler unpickles what that says, and so runs its code."""
     evil = tmp_path / "evil"

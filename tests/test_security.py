@@ -16,7 +16,7 @@ from dask_ctl.backends import room_of
 from dask_ctl.hosts import command
 from dask_ctl.spec.files import write_readable
 from tests.backends.scripts import Scripts, ok, refused
-from tests.conftest import ROOT, require_package
+from tests.conftest import ROOT, needs_root, require_package
 
 Marks = Callable[[], set[str]]
 
@@ -96,11 +96,6 @@ def test_records_hold_no_secret_of_env(isolated: Path, scripts: Scripts) -> None
     assert any(path.name.startswith("quiet") for path in written)
     assert not [path for path in written if b"hunter2" in path.read_bytes()]
     ok(scripts.dask_cluster("delete", "quiet"))
-
-
-needs_root = pytest.mark.skipif(
-    os.name != "posix" or os.getuid() != 0, reason="only root can be another user"
-)
 
 
 def planted(path: Path, text: str = '{"address": "tcp://127.0.0.1:1"}') -> Path:

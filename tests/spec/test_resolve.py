@@ -18,6 +18,7 @@ from dask_ctl.exceptions import (
     DaskCtlWarning,
     InvalidSpecError,
 )
+from tests.conftest import needs_root
 from tests.spec.sources import NAMED, started, write
 
 # -- what was set in code ----------------------------------------------------------------
@@ -251,7 +252,7 @@ def test_not_found_names_every_place(root: Path, monkeypatch: pytest.MonkeyPatch
     assert "ctl.cluster-specs" in text
 
 
-@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can be another user")
+@needs_root
 def test_what_cannot_be_read_is_named_where_nothing_is_found(
     python: Callable[..., Any], root: Path
 ) -> None:
