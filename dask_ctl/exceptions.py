@@ -47,8 +47,7 @@ class Problem:
     def __str__(self) -> str:
         where = [str(part) for part in (self.origin, self.key) if part]
         what = f"{self.summary}; {self.remedy}" if self.remedy else self.summary
-        # One line whatever a key or a file is called, and nothing that moves a cursor.
-        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in ": ".join([*where, what]))
+        return printable(": ".join([*where, what]))
 
     def __repr__(self) -> str:
         return f"<Problem {self.severity}: {self}>"
@@ -170,6 +169,17 @@ class DiscoveryError(DaskCtlError, RuntimeError):
 
 class DaskCtlWarning(UserWarning):
     """Something is not as it looks: configuration is ignored, a discovery method fails."""
+
+
+def printable(text: str) -> str:
+    r"""A text as one line, whatever somebody has put into it, and nothing that moves a cursor.
+
+    Examples
+    --------
+    >>> print(printable("red: \033[31m, and\nanother line"))
+    red: \x1b[31m, and\nanother line
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def plural(n: int, what: str) -> str:

@@ -19,7 +19,7 @@ from dask_ctl.cli.options import (
     output_option,
     timeout_option,
 )
-from dask_ctl.exceptions import plural
+from dask_ctl.exceptions import plural, printable
 
 _WATCH_INTERVAL: Final = 2.0  # seconds
 
@@ -256,8 +256,8 @@ def dashboard(*, name: str) -> None:
     from dask_ctl import lifecycle
 
     with lifecycle.open_dashboard(name) as (address, is_forwarded):
-        printing.out(address)
-        if sys.stdout.isatty():
+        printing.out(printable(address))
+        if sys.stdout.isatty() and address.startswith(("http://", "https://")):
             click.launch(address)
         if is_forwarded:
             printing.note("This port is forwarded to it until Ctrl-C.")

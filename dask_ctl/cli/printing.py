@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from dask_ctl.exceptions import plural
+from dask_ctl.exceptions import plural, printable
 
 _LINE_INTERVAL: Final = 10.0  # seconds
 _DISPENSABLE: Final = ("ADDRESS", "DISCOVERY", "THREADS", "MEMORY", "TYPE", "AGE")  # in this order
@@ -101,10 +101,11 @@ def clusters(infos: Any, *, wide: bool = False) -> None:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The same with every cell but the last as wide as the widest of its column."""
-    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
+    """The same, printable, with every cell but the last as wide as the widest of its column."""
+    shown = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in list(zip(*shown, strict=True))[:-1]]
     return [
-        [f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)] for row in rows
+        [f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)] for row in shown
     ]
 
 
@@ -113,7 +114,7 @@ def _link(text: str, address: str | None) -> str:
     if address is None or not on_terminal(sys.stdout):
         return text
     name = text.rstrip()
-    return f"\033]8;;{address}\033\\{name}\033]8;;\033\\{text[len(name) :]}"
+    return f"\033]8;;{printable(address)}\033\\{name}\033]8;;\033\\{text[len(name) :]}"
 
 
 def description(details: dict[str, Any]) -> Iterator[str]:
@@ -123,14 +124,14 @@ def description(details: dict[str, Any]) -> Iterator[str]:
         "discovery", "log",
     ):  # fmt: skip
         if details[key] is not None:
-            yield f"{key + ':':<12}{details[key]}"
+            yield printable(f"{key + ':':<12}{details[key]}")
     if details["workers"] is not None:
         n = details["threads"]
         threads = "" if n is None else f", with {plural(n, 'thread')}"
         yield f"{'workers:':<12}{details['workers']}{threads}"
         yield f"{'memory:':<12}{_size(details['memory_used'])} of {_size(details['memory'])}"
         tasks = details["tasks"]
-        counted = ", ".join(f"{count} {state}" for state, count in (tasks or {}).items())
+        counted = printable(", ".join(f"{n} {state}" for state, n in (tasks or {}).items()))
         yield f"{'tasks:':<12}{'unknown' if tasks is None else counted or 'none'}"
     if details["adapt"]:
         limits = ", ".join(f"{key} {value}" for key, value in details["adapt"].items())
@@ -147,7 +148,7 @@ def description(details: dict[str, Any]) -> Iterator[str]:
             yield f"  {line}"
         yield "origins:"
         for key, origin in details["origins"].items():
-            yield f"  {key}: {origin['source']}: {origin['where']}"
+            yield printable(f"  {key}: {origin['source']}: {origin['where']}")
 
 
 def _each_worker(infos: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from dask_ctl.cli.options import (
     spec_name,
     with_spec,
 )
+from dask_ctl.exceptions import printable
 
 
 @click.group(name="spec")
@@ -159,7 +160,7 @@ def list_(*, output: str) -> None:
         printing.out("* in force" + (f", named by {', '.join(named)}" if named else ""))
     printing.out("\nPlaces looked at:")
     for path, exists in places:
-        printing.out(f"  {path}{'' if exists else ' (does not exist)'}")
+        printing.out(f"  {printable(str(path))}{'' if exists else ' (does not exist)'}")
 
 
 @group.command(epilog="Example: dask cluster spec use hpc --local")

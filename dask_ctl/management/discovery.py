@@ -83,6 +83,7 @@ class Method:
         if isinstance(item, Live):
             return item
         if isinstance(item, Sighting):
+            self._require_name(item.name, item)
             if item.address is not None:
                 return Seen(item.address, self.name, identity=item.known)
             return Left(item, self.target, self.name)
@@ -90,10 +91,18 @@ class Method:
             name, cluster_class = item
         except (TypeError, ValueError):
             name = cluster_class = None
-        if not isinstance(name, str) or not room_of(cluster_class).can_be_left:
-            shown = f"{item!r:.100}"
-            raise self.failed(f"it gave {shown}, which is not a name and a class with from_name")
+        self._require_name(name, item)
+        if not room_of(cluster_class).can_be_left:
+            raise self._no_cluster(item)
         return Left(Sighting(name=name), cluster_class, self.name)
+
+    def _require_name(self, name: Any, item: Any) -> None:
+        """Raise `DiscoveryError` for what nobody could type, or what is two lines of a list."""
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+            raise self._no_cluster(item)
+
+    def _no_cluster(self, item: Any) -> DiscoveryError:
+        return self.failed(f"it gave {item!r:.100}, which is not a name and a class with from_name")
 
     def failed(self, why: str) -> DiscoveryError:
         """The error of this method."""

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from dask_ctl import _earlier, _html
+from dask_ctl.exceptions import printable
 
 _COMMAND_WIDTH: Final = 40
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+# What distributed's `Scheduler.identity` gives, as far as it is read here.
+_OF_SCHEDULER: Final = {
+    "address": str, "id": str, "dashboard": str, "services": Mapping, "manager": Mapping,
+    "workers": Mapping, "started": float, "idle_since": float,
+}  # fmt: skip
+_OF_WORKER: Final = {"nthreads": float, "memory_limit": float, "metrics": Mapping}
+_OF_METRICS: Final = {"memory": float, "task_counts": Mapping}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +80,7 @@ class ClusterInfo:
         kind = (self.type or "").rpartition(".")[2]
         workers = None if self.workers is None else f"workers={self.workers}"
         shown = ", ".join(filter(None, (kind, self.address, workers, self.state)))
-        return f"<ClusterInfo {self.name}: {shown}>"
+        return printable(f"<ClusterInfo {self.name}: {shown}>")
 
     if not TYPE_CHECKING:  # to whom it has no other attributes
 
@@ -103,7 +113,9 @@ class ClusterInfo:
         from distributed.comm import get_address_host
         from distributed.utils import format_dashboard_link
 
-        return str(format_dashboard_link(get_address_host(self.address), port))
+        with suppress(ValueError):  # an address that is none
+            return str(format_dashboard_link(get_address_host(self.address), port))
+        return None
 
     def cells(self) -> tuple[str, ...]:
         """What a table shows of it, under `Clusters.HEADINGS`."""
@@ -134,16 +146,53 @@ class Clusters(list[ClusterInfo]):
         return _html.table(self.HEADINGS, rows) if rows else "<pre>no clusters</pre>"
 
 
-def of_scheduler(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """What a scheduler's identity says: fields of a `ClusterInfo`."""
-    workers = list(identity.get("workers", {}).values())
+def plausible(said: Any) -> dict[str, Any]:
+    """What a scheduler says of itself, without what is not of the kind that schedulers say."""
+    told = _of_kinds(said, _OF_SCHEDULER)
+    if "workers" in told:
+        told["workers"] = {str(at): _of_worker(each) for at, each in told["workers"].items()}
+    if "services" in told:
+        told["services"] = _numbers(told["services"])
+    return told
+
+
+def _of_worker(said: Any) -> dict[str, Any]:
+    told = _of_kinds(said, _OF_WORKER)
+    if "metrics" in told:
+        metrics = told["metrics"] = _of_kinds(told["metrics"], _OF_METRICS)
+        if "task_counts" in metrics:
+            metrics["task_counts"] = _numbers(metrics["task_counts"])
+    return told
+
+
+def _numbers(said: Mapping[Any, Any]) -> dict[Any, Any]:
+    return _of_kinds(said, dict.fromkeys(said, float))
+
+
+def _of_kinds(said: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping without what is known to be of other kinds; numbers are finite, none negative."""
+
+    def fits(value: Any, kind: Any) -> bool:
+        if kind is not float:
+            return isinstance(value, kind)
+        return isinstance(value, (int, float)) and 0 <= value < math.inf
+
+    mapping = said if isinstance(said, Mapping) else {}
+    return {k: value for k, value in mapping.items() if k not in kinds or fits(value, kinds[k])}
+
+
+def of_scheduler(said: Any) -> dict[str, Any]:
+    """What a scheduler says of itself: fields of a `ClusterInfo`."""
+    identity = plausible(said)
+    workers = identity.get("workers")
+    each = [] if workers is None else workers.values()
     return {
         "address": identity.get("address"),
-        "workers": len(workers),
-        "threads": _sum(worker.get("nthreads") for worker in workers),
-        "memory": _sum(worker.get("memory_limit") for worker in workers),
+        "workers": None if workers is None else len(workers),
+        "threads": None if workers is None else _sum(worker.get("nthreads") for worker in each),
+        "memory": None if workers is None else _sum(worker.get("memory_limit") for worker in each),
         "idle_since": _moment(identity.get("idle_since")),
-        "details": dict(identity),
+        "details": identity,
     }
 
 
@@ -191,9 +240,10 @@ def age(created: str | None) -> str:
 
 
 def _moment(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    if seconds is not None:
+        with suppress(ValueError, OverflowError, OSError):  # of no year that there is
+            return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    return None
 
 
 def _shown(value: object) -> str:

@@ -41,7 +41,7 @@ async def _told_by(cluster: Any, room: Backend) -> dict[str, Any]:
     if scheduler is not None:  # what a cluster object keeps says nothing of load
         told = await scheduler.identity()
     address, dashboard = room.addresses(cluster)
-    said = of_scheduler({**told, "dashboard": dashboard})
+    said = of_scheduler({**(told or {}), "dashboard": dashboard})
     return {"status": "running", **said, "address": address}
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from dask_ctl.backends import listening, logs
 from dask_ctl.exceptions import BackendError, NoSuchClusterError
 from dask_ctl.hosts import store as records
-from dask_ctl.management.info import of_scheduler, started
+from dask_ctl.management.info import of_scheduler, plausible, started
 from dask_ctl.management.live import CLIENT, Live, parts_of_log
 
 _NOT_OURS: Final = "ask whoever started its scheduler"
@@ -42,13 +42,14 @@ class Seen(Live):
         record: records.Record | None = None,
     ) -> None:
         super().__init__(record.name if record else address, discovery, record)
-        self.address, self.identity = address, identity
+        self.address, self.identity = address, plausible(identity)
         self.security = dict(security or {})
 
     @property
     def type(self) -> str | None:
         """That of whoever started it, if its scheduler says."""
-        return ((self.identity or {}).get("manager") or {}).get("type")
+        said = self.identity.get("manager", {}).get("type")
+        return said if isinstance(said, str) else None
 
     @property
     def called(self) -> str:
@@ -58,12 +59,13 @@ class Seen(Live):
     @property
     def key(self) -> tuple[str | None, str]:
         """A scheduler has more than one address: tcp://localhost:8786, tcp://127.0.0.1:8786."""
-        return None, str((self.identity or {}).get("id") or self.address)
+        return None, self.identity.get("id") or self.address
 
     async def _asked(self, timeout: float) -> dict[str, Any]:
         if not self.identity:
             await asyncio.to_thread(self._refuse_strangers)
-            self.identity = await listening.identity(self.address, timeout, self.security)
+            said = await listening.identity(self.address, timeout, self.security)
+            self.identity = plausible(said)
         created = {} if self.record else {"created": started(self.identity), "type": self.type}
         return {"status": "running", **of_scheduler(self.identity), **created}
 

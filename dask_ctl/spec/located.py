@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import dask.config
 
-from dask_ctl.exceptions import InvalidSpecError
+from dask_ctl.exceptions import InvalidSpecError, printable
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -60,7 +60,7 @@ class Origin:
         return self.place if self.line is None else f"{self.place}:{self.line}"
 
     def __str__(self) -> str:
-        return self.where
+        return printable(self.where)
 
 
 @dataclass(frozen=True, slots=True)

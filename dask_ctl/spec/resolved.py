@@ -227,7 +227,7 @@ def _again(tree: Located, *more: Any) -> ResolvedSpec:
 
 def describe(origin: Origin) -> str:
     """An origin with its kind, where the place alone does not tell it."""
-    text = f"{origin.source.label}: {origin.where}"
+    text = f"{origin.source.label}: {origin}"
     if origin.via is not None and origin.via.source is not Source.ARGUMENT:
         text += f" (named by {origin.via})"
     return text
