@@ -27,12 +27,14 @@ from distributed import Client, LocalCluster, rpc
 
 from dask_ctl import (
     BackendError,
+    DaskCtlError,
     NoSuchClusterError,
     delete_cluster,
     get_cluster,
     get_snippet,
     list_clusters,
     scale_cluster,
+    wait_for_workers,
 )
 from dask_ctl.backends import listening as schedulers
 from dask_ctl.hosts import store as records
@@ -157,6 +159,21 @@ def test_a_local_cluster_of_this_process() -> None:
     assert info.name not in listed()
 
 
+def test_workers_that_come_later() -> None:
+    """A wait for them asks again, though what was found had said how many there are."""
+    with LocalCluster(
+        n_workers=0, protocol="tcp", processes=False, dashboard_address=":0"
+    ) as cluster:
+        seen: list[int] = []
+
+        def told(n: int) -> None:
+            seen.append(n)
+            cluster.scale(1)
+
+        wait_for_workers(cluster.scheduler_address, 1, timeout=60, told=told)
+    assert seen == [0, 1]
+
+
 def test_one_of_another_process(scheduler: Scheduler) -> None:
     """It is listed, its snippet runs, and it is neither scaled nor ended from here."""
     address = scheduler("--host", "127.0.0.1", "--port", "0")["address"]
@@ -235,17 +252,28 @@ def test_a_stranger_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             get_cluster(address)
         assert address not in listed()
         # Of a cluster that has ended, somebody else may have the port by now.
-        for name, host in ("dead", replace(records.Host.here(), port=1)), ("left", None):
+        port = int(address.rpartition(":")[2])
+        here = replace(records.Host.here(), port=port)
+        for name, host in ("dead", here), ("unknown", here), ("left", None):
             record = records.Record(name=name, target="a.B", created=CREATED, address=address)
             records.add(replace(record, status="running", host=host)).release()
+        records.lock_of("unknown").unlink()  # as where a file system has no locks
         with dask.config.set({"ctl.disable-discovery": []}):
             states = {info.name: info.status for info in list_clusters("recorded")}
         assert states["dead"] == "dead"
         gone = "the scheduler of 'left' has ended, and another user has its port"
         assert states["left"] == f"unknown: {gone}"
+        assert states["unknown"].startswith("unknown: neither its scheduler nor its host can be")
         for name, said in ("dead", "has ended without closing it"), ("left", gone):
             with pytest.raises(NoSuchClusterError, match=said):
                 get_cluster(name)
+        for call, said in (
+            (lambda: get_cluster("unknown"), gone.replace("left", "unknown")),
+            (lambda: scale_cluster("unknown", 1), "does not answer: another user has its port"),
+            (lambda: delete_cluster("unknown"), "lives cannot be known here"),
+        ):
+            with pytest.raises(DaskCtlError, match=said):
+                call()
         delete_cluster("dead")
         delete_cluster("left")
     finally:

@@ -74,6 +74,8 @@ async def identity(
             found = dict(await asyncio.wait_for(server.identity(), timeout))
             if found.get("type") != "Scheduler":
                 raise OSError(f"a {found.get('type')} listens there, not a scheduler")
+            if not all(isinstance(found.get(key), str) for key in ("id", "address")):
+                raise OSError("what listens there does not say who it is, as schedulers do")
             with suppress(OSError):
                 manager = server.get_metadata(keys=["cluster-manager-info"], default={})
                 found["manager"] = await asyncio.wait_for(manager, timeout)
@@ -125,7 +127,7 @@ def is_trusted(address: str) -> bool:
 
     try:
         return _is_ours(*get_address_host_port(address))
-    except OSError:  # a name that nobody knows
+    except (OSError, ValueError):  # a name that nobody knows, or of no port
         return True
 
 

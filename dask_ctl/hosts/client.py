@@ -7,6 +7,7 @@ import socket
 import time
 from typing import Any, Final
 
+from dask_ctl.backends import listening
 from dask_ctl.exceptions import BackendError
 from dask_ctl.hosts.record import Record
 
@@ -48,10 +49,10 @@ def call(record: Record, verb: str, *, deadline: float | None = None, **argument
     timeout = TIMEOUT if deadline is None else max(0.1, deadline - time.monotonic())
     asked = json.dumps({"secret": host.secret, "verb": verb, "arguments": arguments})
     try:
+        if record.life != "alive":
+            _refuse_strangers(host.port)
         with _connected(host.port, timeout) as connection:
-            connection.sendall(asked.encode() + b"\n")
-            with connection.makefile("rb") as answers:
-                answer = json.loads(answers.readline(MAX_LINE))
+            answer = _answer(connection, asked)
     except (OSError, ValueError) as error:
         raise BackendError(
             f"the host of cluster {record.name!r} does not answer: {error}",
@@ -62,6 +63,20 @@ def call(record: Record, verb: str, *, deadline: float | None = None, **argument
             f"the host of cluster {record.name!r}: {answer['error']}", remedy=f"see {record.log}"
         )
     return answer["result"]
+
+
+def _refuse_strangers(port: int) -> None:
+    if not listening.is_trusted(f"tcp://{LOOPBACK[0]}:{port}"):
+        raise OSError("another user has its port")
+
+
+def _answer(connection: socket.socket, asked: str) -> dict[str, Any]:
+    connection.sendall(asked.encode() + b"\n")
+    with connection.makefile("rb") as answers:
+        answer = json.loads(answers.readline(MAX_LINE))
+    if not isinstance(answer, dict) or not {"error", "result"} & answer.keys():
+        raise ValueError(f"it says {answer!r:.80}")
+    return answer
 
 
 def _connected(port: int, timeout: float) -> socket.socket:

@@ -45,6 +45,7 @@ class HostedCluster(ProxyCluster):
 
     async def _start(self) -> None:
         # Not in the constructor: a loop that is the user's would wait for the host there.
+        await asyncio.to_thread(self._record.refuse_strangers)
         self.security = Security(**await asyncio.to_thread(security_of, self._record))
         await super()._start()
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from dask_ctl import _platform
+from dask_ctl.backends import listening
 from dask_ctl.backends.batch_systems import SYSTEMS
-from dask_ctl.exceptions import BackendError, InvalidSpecError
+from dask_ctl.exceptions import BackendError, InvalidSpecError, NoSuchClusterError
 
 VERSION: Final = 2
 OWNER: Final = "dask_ctl.hosts.owner"  # the module that a host runs, with the name of its cluster
@@ -162,6 +163,18 @@ class Record:
             return "alive"
         here = self.host is not None and not self.host.elsewhere
         return "dead" if state == "free" and here else "unknown"
+
+    def refuse_strangers(self) -> None:
+        """Raise `NoSuchClusterError` where somebody else has got the port of its scheduler."""
+        known = self.address is not None and self.life != "alive"
+        if known and not listening.is_trusted(str(self.address)):
+            verb = (
+                "to forget it: dask cluster delete"
+                if self.host is None
+                else "see: dask cluster show"
+            )
+            gone = f"the scheduler of {self.name!r} has ended, and another user has its port"
+            raise NoSuchClusterError(gone, remedy=f"{verb} {self.name}")
 
 
 def folder() -> Path:

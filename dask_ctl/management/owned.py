@@ -68,19 +68,18 @@ class Owned(Live):
             unknown = "unknown: its host cannot be reached from here"
             return {"status": "running" if life == "alive" else unknown}
         # One that is gone refuses at once, which distributed tries again and again.
-        if not await asyncio.to_thread(self._listens, life):
+        if not await asyncio.to_thread(self._listens, record.address):
             return self._remains() if life == "dead" else {"status": await self._silence()}
         identity = await self._identity(timeout)
         if life == "dead":
             return {**self._remains(), "status": "orphaned", **of_scheduler(identity)}
         return {"status": "running", **of_scheduler(identity)}
 
-    def _listens(self, life: str) -> bool:
-        """Whether its scheduler does; the port of one that has ended may be somebody else's now."""
-        address = self.record.address
+    def _listens(self, address: str | None) -> bool:
+        """Whether it does, at an address of its own; the port may be somebody else's by now."""
         if address is None or not listening.listens(address):
             return False
-        return life != "dead" or listening.is_trusted(address)
+        return self.record.life == "alive" or listening.is_trusted(address)
 
     def _remains(self) -> dict[str, Any]:
         """What its owner, which is gone, has left besides a scheduler: its command."""
@@ -90,7 +89,7 @@ class Owned(Live):
     async def _answers(self) -> bool:
         """Whether anything listens where its owner does, on this machine."""
         host = f"tcp://127.0.0.1:{self.host.port}"
-        return not self.host.elsewhere and await asyncio.to_thread(listening.listens, host)
+        return not self.host.elsewhere and await asyncio.to_thread(self._listens, host)
 
     async def _silence(self) -> str:
         """What it means that nothing listens at the address of the scheduler."""
@@ -151,7 +150,7 @@ class Owned(Live):
     def require(self) -> None:
         """Its scheduler may go on without its owner."""
         self.record = records.read(self.name)
-        if not self._listens(self.record.life):
+        if not self._listens(self.record.address):
             self._require_life()
 
     def _orphan(self) -> Seen:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from dask_ctl.backends import listening, logs
-from dask_ctl.exceptions import BackendError, NoSuchClusterError
+from dask_ctl.exceptions import BackendError
 from dask_ctl.hosts import store as records
 from dask_ctl.management.info import of_scheduler, plausible, started
 from dask_ctl.management.live import CLIENT, Live, parts_of_log
@@ -43,6 +43,7 @@ class Seen(Live):
     ) -> None:
         super().__init__(record.name if record else address, discovery, record)
         self.address, self.identity = address, plausible(identity)
+        self._is_news = bool(identity)
         self.security = dict(security or {})
 
     @property
@@ -62,26 +63,21 @@ class Seen(Live):
         return None, self.identity.get("id") or self.address
 
     async def _asked(self, timeout: float) -> dict[str, Any]:
-        if not self.identity:
-            await asyncio.to_thread(self._refuse_strangers)
+        if not self._is_news:
+            if self.record is not None:
+                await asyncio.to_thread(self.record.refuse_strangers)
             said = await listening.identity(self.address, timeout, self.security)
             self.identity = plausible(said)
+        self._is_news = False
         created = {} if self.record else {"created": started(self.identity), "type": self.type}
         return {"status": "running", **of_scheduler(self.identity), **created}
-
-    def _refuse_strangers(self) -> None:
-        """Raise `NoSuchClusterError` where somebody else has got the port that was recorded."""
-        if self.record is not None and not listening.is_trusted(self.address):
-            raise NoSuchClusterError(
-                f"the scheduler of {self.name!r} has ended, and another user has its port",
-                remedy=f"to forget it: dask cluster delete {self.name}",
-            )
 
     def connect(self, *, asynchronous: bool) -> Any:
         """By its address."""
         from dask_ctl.proxy import ProxyCluster
 
-        self._refuse_strangers()
+        if self.record is not None:
+            self.record.refuse_strangers()
         security = self.security or None
         return ProxyCluster(self.address, asynchronous=asynchronous, security=security)
 
