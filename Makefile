@@ -20,8 +20,8 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 INSTALL = $(1)/python $(PIP_INSTALL) 'pip>=25.1' && $(1)/python $(PIP_INSTALL) -e . $(2)
 # Windows has no signal for a timeout.
 PYTEST_ARGS ?= $(if $(filter Windows_NT,$(OS)),--timeout-method=thread)
-# Two files at a time, as most tests wait for processes.
-TWO_AT_A_TIME := -n 2 --dist loadfile --no-loadscope-reorder
+# More files at a time than cores, as most tests wait for processes.
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 BACKENDS := $(addprefix test-,$(notdir $(patsubst %/,%,$(wildcard tests/backends/*/))))
 
 .PHONY: demo test $(BACKENDS) test-consumers test-floor test-python lint types imports docs dist pictures benchmarks trials figures check clean
@@ -30,7 +30,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python docs/examples/myscript.py
 
 test: $(VENV)/.test test-consumers
-	$(BIN)/python -m pytest $(TWO_AT_A_TIME) --ignore=tests/consumers $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/consumers $(PYTEST_ARGS)
 
 # One backend alone, by its folder: make test-slurm, make test-mpi
 $(BACKENDS): test-%: $(VENV)/.test
@@ -45,7 +45,7 @@ APART_FROM_FLOORS := backends consumers faults \
 	spec/test_properties.py test_packaging.py test_platform.py test_schedulers.py
 test-floor: $(FLOOR_VENV)/.test
 	$(FLOOR_VENV)/$(SCRIPTS)/python -m pytest tests $(addprefix --ignore=tests/,$(APART_FROM_FLOORS)) \
-		--ignore-glob='*notebook*' $(TWO_AT_A_TIME) $(PYTEST_ARGS)
+		--ignore-glob='*notebook*' $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 # What needs no service and no hours, on another Python: make test-python PY=3.13
 PY ?= 3.14
@@ -54,7 +54,7 @@ PYTHON_TESTS ?= tests
 NEEDS_SERVICES := backends benchmarks consumers faults test_packaging.py spec/test_properties.py
 test-python: $(PY_VENV)/.test
 	$(PY_VENV)/$(SCRIPTS)/python -m pytest $(PYTHON_TESTS) $(addprefix --ignore=tests/,$(NEEDS_SERVICES)) \
-		$(TWO_AT_A_TIME) $(PYTEST_ARGS)
+		$(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
