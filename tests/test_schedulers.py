@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import dask.config
+import psutil
 import pytest
 from distributed import Client, LocalCluster, rpc
 
@@ -435,6 +436,19 @@ def test_another_network_is_none_of_ours(start: Start) -> None:
     assert process.stdout is not None
     port = int(process.stdout.readline())
     assert ("127.0.0.1", port) not in set().union(*schedulers._sockets())
+
+
+def test_where_each_process_must_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS, which tells no user of all connections at once: the same is found."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = server.getsockname()
+        assert place in set().union(*schedulers._sockets())
+
+        def denied(*_: object) -> None:
+            raise psutil.AccessDenied
+
+        monkeypatch.setattr(psutil, "net_connections", denied)
+        assert place in set().union(*schedulers._sockets())
 
 
 def test_a_name_that_is_an_address_of_nothing() -> None:

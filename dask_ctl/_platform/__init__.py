@@ -19,7 +19,7 @@ from dask_ctl._platform.signals import (
     in_foreground,
     sent_to_all,
 )
-from dask_ctl._platform.system import boot, listeners, machine, network_of, user_id
+from dask_ctl._platform.system import boot, listeners, machine, user_id
 
 __all__ = [
     "Lock",
@@ -35,7 +35,6 @@ __all__ = [
     "listeners",
     "lock_state",
     "machine",
-    "network_of",
     "owned_by_user",
     "remove",
     "replace",

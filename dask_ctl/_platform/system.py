@@ -52,24 +52,6 @@ def boot() -> str | None:
     return None
 
 
-def network_of(pid: int) -> str | None:
-    """The network that a process sees: in a container, its addresses are other programs' here.
-
-    Parameters
-    ----------
-    pid : int
-        Its process id.
-
-    Returns
-    -------
-    network : str or None
-        None where it cannot be told. Only Linux tells.
-    """
-    with suppress(OSError):
-        return os.readlink(f"/proc/{pid}/ns/net")
-    return None
-
-
 def group_of(pid: int) -> int | None:
     """The process group of a process; None on Windows, which has none."""
     return int(os.getpgid(pid)) if hasattr(os, "getpgid") else None

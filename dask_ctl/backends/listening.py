@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -215,19 +214,36 @@ def _sockets(*, of_python: bool = True) -> list[set[tuple[str, int]]]:
     """Where processes of this user listen, each; by default only those of Python."""
     import psutil
 
-    found = []
-    network = _platform.network_of(os.getpid())
+    try:
+        # Of all processes at once: each look at the kernel's tables may take 10 ms and more.
+        connections = [(each.pid, each) for each in psutil.net_connections("tcp")]
+    except (psutil.Error, OSError):  # macOS tells nobody but root
+        connections = list(_one_by_one())
+    found: dict[int, set[tuple[str, int]]] = {}
+    for pid, each in connections:
+        if pid is not None and each.status == psutil.CONN_LISTEN:
+            found.setdefault(pid, set()).add((_reachable(each.laddr.ip), each.laddr.port))
+    return [sockets for pid, sockets in found.items() if _is_looked_at(pid, of_python=of_python)]
+
+
+def _one_by_one() -> Iterator[tuple[int, Any]]:
+    """The connections of each process that may be asked."""
+    import psutil
+
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            here = _platform.network_of(process.pid) == network
-            if not (here and _platform.owned_by_user(process)):
-                continue
-            if of_python and not _platform.is_python(process.exe()):
-                continue
-            connections = getattr(process, "net_connections", None) or process.connections
-            listening = [each for each in connections("tcp") if each.status == psutil.CONN_LISTEN]
-            found.append({(_reachable(each.laddr.ip), each.laddr.port) for each in listening})
-    return [sockets for sockets in found if sockets]
+            asked = getattr(process, "net_connections", None) or process.connections
+            yield from ((process.pid, each) for each in asked("tcp"))
+
+
+def _is_looked_at(pid: int, *, of_python: bool) -> bool:
+    import psutil
+
+    with suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        ours = _platform.owned_by_user(process)
+        return ours and (not of_python or _platform.is_python(process.exe()))
+    return False
 
 
 def _address(host: str, port: int) -> str:
