@@ -48,6 +48,7 @@ __all__ = [
     "keep",
     "kept_log",
     "names",
+    "none_called",
     "prepare_folder",
     "read",
     "remove",
@@ -228,7 +229,21 @@ def read(name: str) -> Record:
     BackendError
         If it cannot be read, is another user's, or another version wrote it.
     """
-    return _read(name, path_of(name))
+    try:
+        return _read(name, path_of(name))
+    except FileNotFoundError:
+        raise none_called(name) from None
+
+
+def none_called(name: str) -> NoSuchClusterError:
+    """The error that there is none of a name; of one that has ended by itself, how and why."""
+    told = f"there is no cluster {name!r}"
+    if kept_log(name) is None:
+        return NoSuchClusterError(told)
+    code = getattr(ended(name), "exit_code", None)
+    how = "" if code is None else f": its command has ended with exit code {code}"
+    remedy = f"to see why it has ended: dask cluster logs {name}"
+    return NoSuchClusterError(f"{told} any more{how}", remedy=remedy)
 
 
 def _read(name: str, path: Path) -> Record:
@@ -242,7 +257,7 @@ def _read(name: str, path: Path) -> Record:
             text = file.read(_MAX_BYTES + 1) if regular else b""
         return understood(name, json.loads(text), path)
     except FileNotFoundError:
-        raise NoSuchClusterError(f"there is no cluster {name!r}") from None
+        raise
     except OSError as error:
         raise BackendError(
             f"cannot be read: {error.strerror}", remedy="see who owns it", origin=path
@@ -268,7 +283,7 @@ def drop_kept(record: Record) -> None:
 
 def ended(name: str) -> Record | None:
     """The record of a cluster that has ended by itself, if it is still kept."""
-    with suppress(BackendError, InvalidSpecError, NoSuchClusterError):
+    with suppress(BackendError, InvalidSpecError, FileNotFoundError):
         return _read(name, log.kept_of(path_of(name)))
     return None
 

@@ -175,10 +175,7 @@ def _none_called(name: str, found: Iterable[str], problems: list[DaskCtlError]) 
         told = f"no cluster {name!r} was found, but not all could be asked for"
         return DiscoveryError(f"{told}: {failed.problem.summary}", remedy=failed.problem.remedy)
     if records.kept_log(name) is not None:
-        code = getattr(records.ended(name), "exit_code", None)
-        how = "" if code is None else f": its command has ended with exit code {code}"
-        remedy = f"to see why it has ended: dask cluster logs {name}"
-        return NoSuchClusterError(f"there is no cluster {name!r} any more{how}", remedy=remedy)
+        return records.none_called(name)
     known = sorted(found)
     there = f"there are: {_some(known)}" if known else "there are none"
     remedy = "; ".join(filter(None, (did_you_mean(name, known), there)))

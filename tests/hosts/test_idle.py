@@ -123,3 +123,13 @@ def test_how_long_is_in_words() -> None:
         name="a", discovery="recorded", status="running", idle_since="2026-01-01T00:00:00+00:00"
     )
     assert long_ago.state.startswith("running, idle ")
+
+
+def test_one_that_ends_before_it_has_workers(shell: Scripts) -> None:
+    """Whoever waits for them is told that it has ended by itself, and where it says why."""
+    without = SPEC.replace("n_workers: 1", "n_workers: 0")
+    (shell.cwd / "dask-cluster.yaml").write_text(without)
+    create = ("create", "--name", "a", "--wait", "1", "--idle-timeout", "1s")
+    said = "there is no cluster 'a' any more; to see why it has ended: dask cluster logs a"
+    refused(shell.dask_cluster(*create), 6, said)
+    assert "closing after being idle for 1.00 s" in ok(shell.dask_cluster("logs", "a"))
