@@ -37,6 +37,8 @@ def mpi(
         monkeypatch.delenv(name)
     monkeypatch.setenv("OMPI_ALLOW_RUN_AS_ROOT", "1")
     monkeypatch.setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
+    # By default mpirun kills a second after Ctrl-C what has not ended, so that its file stays.
+    monkeypatch.setenv("OMPI_MCA_odls_base_sigkill_timeout", "20")
     return scripts
 
 

@@ -34,10 +34,10 @@ def test_jobs_of_a_killed_host(batch: GridEngine, monkeypatch: pytest.MonkeyPatc
 def test_an_end_when_idle(batch: GridEngine) -> None:
     """Its jobs leave the queue, the one that waits too, and the log tells why."""
     batch.ask_for(3)
-    ok(batch.dask_cluster("create", "--name", "a", "--wait", "1", "--idle-timeout", "5s"))
+    ok(batch.dask_cluster("create", "--name", "a", "--wait", "1", "--idle-timeout", "20s"))
     wait_until(lambda: not records.exists("a"), "it has ended", timeout=90)
     assert batch.queue() == []
-    assert "closing after being idle for 5.00 s" in ok(batch.dask_cluster("logs", "a"))
+    assert "closing after being idle for 20.00 s" in ok(batch.dask_cluster("logs", "a"))
 
 
 def test_a_command_that_is_left(batch: GridEngine) -> None:

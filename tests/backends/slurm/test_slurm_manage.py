@@ -272,7 +272,7 @@ def test_a_refused_job(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_job_refused_by_adapt(slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cluster is there, and `list` and `scale` say what sbatch says of its jobs."""
     monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__QUEUE", "absent")
-    slurm.ask_for(0)
+    monkeypatch.setenv("DASK_CTL__CLUSTER_KWARGS__N_WORKERS", "0")
     ok(dask_cluster(slurm, "create", "--name", "a"))
     ok(dask_cluster(slurm, "adapt", "a", "--minimum", "1", "--maximum", "2", "--no-wait"))
     said = "a job was refused: sbatch: error: .*"
