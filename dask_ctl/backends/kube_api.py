@@ -153,8 +153,10 @@ async def listed(api: Any, kind: str, namespace: str | None, **params: str) -> l
     return [] if answer is None else list(answer["items"])
 
 
-async def visible(api: Any, kind: str, namespaces: Iterable[str], **params: str) -> list[Any]:
-    """The objects of a kind in all namespaces, or in some if all may not be asked.
+async def visible(
+    api: Any, kind: str, namespaces: Iterable[str], **params: str
+) -> dict[str | None, list[Any]]:
+    """The objects of a kind by the namespace that was asked: None for all, or those that may be.
 
     Raises
     ------
@@ -162,26 +164,33 @@ async def visible(api: Any, kind: str, namespaces: Iterable[str], **params: str)
         If none of these may be asked either.
     """
     try:
-        return await listed(api, kind, None, **params)
+        return {None: await listed(api, kind, None, **params)}
     except PermissionError as error:
         refused = error
-    answers = []
+    answers: dict[str | None, list[Any]] = {}
     for namespace in namespaces:
         with suppress(PermissionError):
-            answers.append(await listed(api, kind, namespace, **params))
+            answers[namespace] = await listed(api, kind, namespace, **params)
     if not answers:
         raise refused
-    return [each for answer in answers for each in answer]
+    return answers
 
 
-async def running_workers(api: Any, namespaces: Iterable[str]) -> Counter[tuple[str, str]] | None:
-    """How many pods of workers run, by namespace and cluster; None if pods may not be listed."""
+async def running_workers(api: Any, namespaces: Iterable[str]) -> Callable[[str, str], int | None]:
+    """How many pods of workers run, by namespace and cluster; None where pods may not be listed."""
     try:
-        pods = await visible(api, "Pod", namespaces, **_WORKERS)
+        answers = await visible(api, "Pod", namespaces, **_WORKERS)
     except PermissionError:
-        return None
-    about = [pod["metadata"] for pod in pods]
-    return Counter((each["namespace"], each["labels"]["dask.org/cluster-name"]) for each in about)
+        answers = {}
+    about = [pod["metadata"] for pods in answers.values() for pod in pods]
+    counted = Counter(
+        (each["namespace"], each["labels"].get("dask.org/cluster-name")) for each in about
+    )
+
+    def count(namespace: str, name: str) -> int | None:
+        return counted[namespace, name] if answers.keys() & {None, namespace} else None
+
+    return count
 
 
 async def pods_of(api: Any, name: str, namespace: str) -> list[Any]:

@@ -313,15 +313,18 @@ class Kubernetes(Backend):
         api = await kube_api.connected(kube_api.Place())
         configured = dask.config.get("kubernetes.namespace", None)
         namespaces = dict.fromkeys(filter(None, (api.namespace, configured)))
-        clusters = await kube_api.visible(api, "DaskCluster", namespaces)
-        workers = await kube_api.running_workers(api, namespaces) if clusters else None
+        answers = await kube_api.visible(api, "DaskCluster", namespaces)
+        clusters = [cluster for answer in answers.values() for cluster in answer]
+        if not clusters:
+            return
+        workers = await kube_api.running_workers(api, namespaces)
         context = api.auth.active_context
         for cluster in clusters:
             about = cluster["metadata"]
             namespace, name = about["namespace"], about["name"]
             known = {
                 "status": kube_api.status_of(cluster),
-                "workers": None if workers is None else workers[namespace, name],
+                "workers": workers(namespace, name),
                 "created": about.get("creationTimestamp"),
             }
             yield Sighting(

@@ -177,6 +177,26 @@ def test_rights_in_one_namespace(
     assert listing(python) == [["one", "running", 0]]
 
 
+def test_pods_of_one_namespace_and_of_nobody(
+    alone: Callable[..., None],
+    python: Callable[..., subprocess.CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Workers are not known where pods may not be listed; a stray pod hides no cluster."""
+    import kr8s
+
+    alone("bar/one", "default/two")
+    about = {"name": "stray", "namespace": "bar", "labels": {"dask.org/component": "worker"}}
+    spec = {"containers": [{"name": "stray", "image": "stray"}]}
+    api = kr8s.api(kubeconfig=os.environ["KUBECONFIG"])
+    stray = kr8s.objects.Pod({"metadata": about, "spec": spec}, api=api)
+    stray.create()
+    stray.patch({"status": {"phase": "Running"}})
+    alone(role={"*": {"daskclusters": ["list"]}, "bar": {"pods": ["list"]}})
+    monkeypatch.setenv("DASK_KUBERNETES__NAMESPACE", "bar")
+    assert listing(python) == [["one", "running", 0], ["two", "running", None]]
+
+
 FORBIDDEN = (
     'User "limited" cannot list resource "daskclusters" in API group "kubernetes.dask.org" at'
 )
