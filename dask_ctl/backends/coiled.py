@@ -8,12 +8,12 @@ from importlib.util import find_spec
 from typing import Any, ClassVar, Final
 
 import dask.config
-from dask.utils import parse_bytes
 
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import BackendError, Problem
+from dask_ctl.spec.checks import bytes_of
 from dask_ctl.spec.secrets import written
 
 _SIZES: Final = ("worker_memory", "scheduler_memory", "worker_disk_size", "scheduler_disk_size")
@@ -43,9 +43,7 @@ class Coiled(Backend):
         for name in _SIZES:
             sizes = kwargs.get(name)
             for size in sizes if isinstance(sizes, list) else [sizes]:
-                try:
-                    parse_bytes(size if isinstance(size, str) else 0)
-                except ValueError:
+                if isinstance(size, str) and bytes_of(size) is None:
                     remedy = "write a size with its unit: 16GiB"
                     yield Problem(f"{size!r} is no size", remedy, key=f"kwargs.{name}")
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 import dask.config
-from dask.utils import parse_bytes
 
 from dask_ctl.backends import batch, batch_systems, servers, signature, slurm
 from dask_ctl.backends.base import Backend
@@ -20,7 +19,7 @@ from dask_ctl.backends.jobs import Jobs, forget_refused
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import Problem, reason
-from dask_ctl.spec.checks import suggested
+from dask_ctl.spec.checks import bytes_of, suggested
 from dask_ctl.spec.sections import value_at
 
 _BASE: Final = "dask_jobqueue.core.JobQueueCluster"
@@ -282,10 +281,7 @@ def _no_interface(kwargs: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _is_size(value: Any) -> bool:
     """Whether a value is memory that a worker can live in: 16 are bytes."""
-    try:
-        return bool(parse_bytes(value) >= servers.LEAST_MEMORY)
-    except (ValueError, TypeError, AttributeError):
-        return False
+    return (bytes_of(value) or 0) >= servers.LEAST_MEMORY
 
 
 def _job_of(worker: Any) -> str:

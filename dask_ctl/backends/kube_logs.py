@@ -44,7 +44,8 @@ async def of_pods(
 
 
 def _not_begun(pod: Any) -> str | None:
-    begun = any(each.get("restartCount") for each in pod["status"].get("containerStatuses", ()))
+    containers = (pod.get("status") or {}).get("containerStatuses") or ()
+    begun = any(each.get("restartCount") for each in containers)
     why = None if begun else kube_api.reason_of(pod)
     return why and f"no log yet: {why}"
 

@@ -6,7 +6,6 @@ import inspect
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 import dask.config
@@ -16,6 +15,7 @@ from dask_ctl.backends import servers, signature
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import Problem, text_of
+from dask_ctl.spec.checks import bytes_of
 
 logger = logging.getLogger("dask_ctl")
 _CREDENTIALS: Final = "distributed.comm.tls.scheduler.cert"
@@ -75,12 +75,11 @@ class Local(Backend):
         """Memory in which no worker can live: a bare number is in bytes."""
         limit = kwargs.get("memory_limit")
         if isinstance(limit, (int, str)) and limit != "auto":
-            with suppress(ValueError):
-                if 0 < parse_bytes(limit) < servers.LEAST_MEMORY:
-                    problem = f"{parse_bytes(limit)} bytes are too little for any worker"
-                    remedy = "write a size with its unit: 4GB"
-                    key = "kwargs.memory_limit"
-                    yield Problem(problem, remedy, key=key, severity="warning")
+            size = bytes_of(limit)
+            if size is not None and 0 < size < servers.LEAST_MEMORY:
+                problem = f"{size:.0f} bytes are too little for any worker"
+                remedy = "write a size with its unit: 4GB"
+                yield Problem(problem, remedy, key="kwargs.memory_limit", severity="warning")
 
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """How many workers there would be, and what each would have."""

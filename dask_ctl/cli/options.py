@@ -73,14 +73,11 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # it has none before
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float | str:
         """Read it."""
-        from dask.utils import parse_timedelta
+        from dask_ctl.spec.checks import seconds_of
 
-        try:
-            seconds = float(parse_timedelta(value))
-        except (KeyError, TypeError, ValueError):
+        seconds = seconds_of(value)
+        if seconds is None:
             self.fail(f"{value!r} is not a time; write 90, 90s, 5m or 2h", param, ctx)
-        if seconds < 0:
-            self.fail(f"{value!r} is less than nothing", param, ctx)
         return str(value) if self.as_written else seconds
 
 

@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from dask.utils import parse_bytes
-
 from dask_ctl.backends import Backend, servers, signature
 from dask_ctl.creation.kinds import Mistake, mistake
-from dask_ctl.exceptions import Problem
-from dask_ctl.spec.checks import MAX_TOLD, did_you_mean, suggested
+from dask_ctl.exceptions import Problem, reason
+from dask_ctl.spec.checks import MAX_TOLD, bytes_of, did_you_mean, suggested
 from dask_ctl.spec.located import Located
 
 _OF_THE_CALL: Final = {"asynchronous", "loop"}
@@ -130,10 +128,22 @@ def answers(
 ) -> Iterator[Problem]:
     """What a room says of all arguments, of those by position under the keys ``args.N``."""
     given, keys = _by_name(signature.own(room.target), args, kwargs)
-    for problem in ask(given):
+    for problem in courtesy(lambda: ask(given), room):
         name, *inside = (problem.key or "").removeprefix("kwargs.").split(".", 1)
         key = ".".join([keys[name], *inside]) if name in keys else problem.key
         yield replace(problem, key=key)
+
+
+def courtesy(ask: Callable[[], Iterable[Problem]], room: Backend) -> list[Problem]:
+    """What a room says; a note if it cannot say anything, of values that it does not expect.
+
+    What is wrong with these its class says, whose error is the one to be seen.
+    """
+    try:
+        return list(ask())
+    except Exception as error:  # noqa: BLE001 -- of a room, perhaps of another package
+        problem = f"not checked: what {room.name} makes of its arguments ({reason(error)})"
+        return [Problem(problem, severity="note")]
 
 
 def _by_name(
@@ -165,21 +175,13 @@ def impossible(verb: str, options: Mapping[str, Any]) -> Iterator[Problem]:
     >>> [problem.key for problem in impossible("adapt", {"minimum": 5, "maximum": 2})]
     ['adapt.minimum']
     """
-    sizes = {name: size for name, value in options.items() if (size := _size(value)) is not None}
+    sizes = {n: size for n, value in options.items() if (size := bytes_of(value)) is not None}
     for name, size in sizes.items():
         key, above = f"{verb}.{name}", f"maximum{name.removeprefix('minimum')}"
         if size < 0:
             yield Problem("must not be negative", "change the value", key=key)
         elif name.startswith("minimum") and size > sizes.get(above, math.inf):
             yield Problem(f"is more than {above!r}", "change one of the two", key=key)
-
-
-def _size(value: Any) -> float | None:
-    """A number, or memory in bytes; None if a value is neither."""
-    try:
-        return None if isinstance(value, bool) else float(parse_bytes(value))
-    except (ValueError, TypeError, AttributeError):
-        return None
 
 
 def _takers_of(target: Any, verb: str) -> list[Callable[..., Any]]:

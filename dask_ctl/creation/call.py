@@ -110,7 +110,8 @@ class _Call:
         for problem in check.fitting(self.resolved, self.room, self.args, self.kwargs):
             if problem.severity == "error":
                 raise InvalidSpecError.of(problem)
-            _warn(problem)
+            if problem.severity == "warning":
+                _warn(problem)
         self.config = carried.InForce(self.spec.config)
         with self._explained():
             self.config.begin()

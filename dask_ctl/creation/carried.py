@@ -10,12 +10,11 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import dask.config
-from dask.utils import parse_bytes, parse_timedelta
 
 from dask_ctl import _private
 from dask_ctl.backends import Backend
 from dask_ctl.exceptions import InvalidSpecError, Problem
-from dask_ctl.spec.checks import did_you_mean
+from dask_ctl.spec.checks import bytes_of, did_you_mean, seconds_of
 from dask_ctl.spec.cluster_spec import ClusterSpec, thawed
 from dask_ctl.spec.resolved import ResolvedSpec
 
@@ -75,19 +74,19 @@ def _misread(text: str, default: Any) -> str | None:
         wrong = text.casefold() in ("false", "no", "off")
         return "is a string, and any string counts as true" if wrong else None
     if isinstance(default, (int, float)):
-        for read in (float, parse_timedelta, parse_bytes):
-            with suppress(ValueError, KeyError, TypeError):
-                read(text)
-                return None
-        return f"must be a number, not {text!r}"
+        with suppress(ValueError):
+            float(text)
+            return None
+        if seconds_of(text) is bytes_of(text) is None:
+            return f"must be a number, not {text!r}"
     return None
 
 
 def handed_on(spec: ClusterSpec, room: Backend, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments that hand ``env``, ``config`` and ``idle_timeout`` on."""
     if spec.idle_timeout is not None:
-        seconds = parse_timedelta(spec.idle_timeout, default="seconds")
-        kwargs = room.when_idle(kwargs, float(seconds)) or kwargs
+        seconds = seconds_of(spec.idle_timeout) or 0.0  # which a checked one is not
+        kwargs = room.when_idle(kwargs, seconds) or kwargs
     variables = dict(spec.env)
     if spec.config and not room.inherits_config:
         before = dask.config.deserialize(os.environ[INHERITED]) if INHERITED in os.environ else {}

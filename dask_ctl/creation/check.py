@@ -11,6 +11,7 @@ from dask_ctl.backends import Backend, plans, room_of
 from dask_ctl.creation import carried
 from dask_ctl.creation.arguments import (
     answers,
+    courtesy,
     misfits,
     mistakes,
     option_misfits,
@@ -168,7 +169,7 @@ def fitting(
     if all(each.problem.severity == "warning" for each in wrong):
         # A room need not be asked of values that are not what it knows.
         found += answers(room.problems, room, args, kwargs)
-        found += carried.misfits(resolved, room, kwargs)
+        found += courtesy(lambda: carried.misfits(resolved, room, kwargs), room)
     told = {problem.key for problem in resolved.warnings}  # of what YAML has read otherwise
     for problem in map(resolved.located, found):
         if problem.severity == "error" or problem.key not in told:

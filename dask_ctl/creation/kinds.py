@@ -14,11 +14,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, Literal
 
-from dask.utils import parse_timedelta
-
 from dask_ctl.backends import Backend, signature
 from dask_ctl.exceptions import Problem
-from dask_ctl.spec.checks import did_you_mean, kind
+from dask_ctl.spec.checks import did_you_mean, kind, seconds_of
 
 _TYPES: Final = {
     **dict.fromkeys(("bool", "boolean"), bool),
@@ -265,9 +263,4 @@ def _is_number(text: str) -> bool:
 
 def _is_time(name: str, value: Any) -> bool:
     """Whether a value is a time, where one is meant: dask reads 60, ``"60"`` and ``1m`` as such."""
-    if not _TIME.search(name) or isinstance(value, bool):
-        return False
-    try:
-        return parse_timedelta(value) is not None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return False
+    return _TIME.search(name) is not None and seconds_of(value) is not None

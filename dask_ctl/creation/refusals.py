@@ -61,13 +61,14 @@ def refusals(
 def doubts(resolved: ResolvedSpec, room: Backend, kwargs: Mapping[str, Any]) -> list[Problem]:
     """What its service does not know of all that the class has in the end, and its ``~``."""
     taken = inherited.of_target(room, kwargs, resolved)
-    found = room.doubts(taken.with_given(kwargs))
+    found = list(answers(room.doubts, room, [], taken.with_given(kwargs)))
     for name, each in taken.by_argument.items():
         path = each.value if name not in room.read_by_shell else None
         if isinstance(path, str) and path.startswith("~/"):
             # dask replaces variables in its files, as specs do not.
-            for problem in unexpanded(locate({"kwargs": {name: path}}, each.origin)):
-                found.append(replace(problem, remedy=f"write $HOME{path[1:]}"))
+            remedy = f"write $HOME{path[1:]}"
+            doubtful = unexpanded(locate({"kwargs": {name: path}}, each.origin))
+            found += [replace(problem, remedy=remedy) for problem in doubtful]
     return [taken.placed(each, resolved) for each in found]
 
 

@@ -43,8 +43,9 @@ def keep(log: Path) -> None:
     with suppress(OSError):
         kept.parent.mkdir(mode=0o700, exist_ok=True)
         for each in kept.parent.iterdir():
-            if each.stat().st_mtime < time.time() - KEPT_DAYS * 86400:
-                each.unlink()
+            with suppress(OSError):  # another has just done so, or it is none of ours
+                if each.stat().st_mtime < time.time() - KEPT_DAYS * 86400:
+                    each.unlink()
         shutil.copy(log, kept)  # which only the user may read, too
 
 

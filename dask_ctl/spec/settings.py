@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import dask.config
-from dask.utils import parse_timedelta
 
 from dask_ctl import _earlier
 from dask_ctl.exceptions import InvalidSpecError, Problem
-from dask_ctl.spec.checks import suggested
+from dask_ctl.spec.checks import seconds_of, suggested
 from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.defaults import DEFAULTS, NAMESPACE
 from dask_ctl.spec.located import Located, Origin, Source
@@ -20,11 +19,8 @@ from dask_ctl.spec.located import Located, Origin, Source
 def discovery_timeout() -> float:
     """How long a method, and each connection, may take, in seconds."""
     given = _get("discovery.timeout")
-    try:
-        seconds = float(parse_timedelta(given, default="seconds"))
-    except (TypeError, ValueError, LookupError, AttributeError):
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
+    seconds = seconds_of(given)
+    if not seconds:
         raise _unreadable("discovery.timeout", given, "write a time, such as 5s")
     return seconds
 
