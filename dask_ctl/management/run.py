@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
@@ -69,14 +70,20 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     # a signal to their group, and the command would have it twice: it gets a group of its own.
     shared = _platform.in_foreground()
     group: dict[str, Any] = {} if shared else {"process_group": 0}
-    process = start(command, environment, **group)
+    process: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
 
     def forward(signalnum: int, _: object) -> None:
         """Pass a signal on, unless the terminal has sent it to both."""
         both = shared and _platform.sent_to_all(signalnum)
-        if not both and process.poll() is None:
+        if process is None:
+            early.append(signalnum)
+        elif not both and process.poll() is None:
             process.send_signal(signalnum)
 
     for signalnum in _platform.forwarded_signals():
         signal.signal(signalnum, forward)
-    return exit_code(process)
+    started = process = start(command, environment, **group)
+    for each in early:  # which the command has not got, as it was about to begin
+        started.send_signal(each)
+    return exit_code(started)

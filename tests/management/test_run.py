@@ -174,6 +174,24 @@ def test_a_signal_is_passed_on(shell: Scripts, signalnum: signal.Signals) -> Non
     assert (out, process.returncode) == (f"['{signalnum.name}']\n", 9), err
 
 
+def test_a_signal_while_it_starts(shell: Scripts) -> None:
+    """It reaches the command, which would go on without anybody to end it."""
+    (shell.cwd / "early.py").write_text(
+        "import os, signal, sys, time\nfrom dask_ctl.management import run\n"
+        "start = run.start\n"
+        "def interrupted(*args, **kwargs):\n"
+        "    process = start(*args, **kwargs)\n"
+        "    while not os.path.exists('ready.yaml'):\n"
+        "        time.sleep(0.1)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return process\n"
+        "run.start = interrupted\n"
+        "sys.exit(run._run([sys.executable, 'counts.py'], os.environ))\n"
+    )
+    done = shell.python("early.py")
+    assert (done.stdout, done.returncode) == ("['SIGINT']\n", 9), done.stderr
+
+
 def test_ctrl_c_of_a_group_without_a_terminal(shell: Scripts) -> None:
     """What is sent to the whole group, as Jupyter and CI do, reaches the command once, too."""
     process = shell.start(*DASK_CLUSTER, "run", "--", sys.executable, "counts.py")
