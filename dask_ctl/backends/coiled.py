@@ -13,7 +13,7 @@ from dask_ctl.backends.base import Backend
 from dask_ctl.backends.sighting import Sighting
 from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import BackendError, Problem
-from dask_ctl.spec.checks import bytes_of
+from dask_ctl.spec.quantities import bytes_of
 from dask_ctl.spec.secrets import written
 
 _SIZES: Final = ("worker_memory", "scheduler_memory", "worker_disk_size", "scheduler_disk_size")

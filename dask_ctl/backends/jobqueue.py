@@ -19,7 +19,8 @@ from dask_ctl.backends.jobs import Jobs, forget_refused
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import Problem, reason
-from dask_ctl.spec.checks import bytes_of, suggested
+from dask_ctl.spec.checks import suggested
+from dask_ctl.spec.quantities import bytes_of
 from dask_ctl.spec.sections import value_at
 
 _BASE: Final = "dask_jobqueue.core.JobQueueCluster"

@@ -15,7 +15,7 @@ from dask_ctl.backends import servers, signature
 from dask_ctl.backends.base import Backend
 from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import Problem, text_of
-from dask_ctl.spec.checks import bytes_of
+from dask_ctl.spec.quantities import bytes_of
 
 logger = logging.getLogger("dask_ctl")
 _CREDENTIALS: Final = "distributed.comm.tls.scheduler.cert"

@@ -73,7 +73,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # it has none before
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float | str:
         """Read it."""
-        from dask_ctl.spec.checks import seconds_of
+        from dask_ctl.spec.quantities import seconds_of
 
         seconds = seconds_of(value)
         if seconds is None:

@@ -11,8 +11,9 @@ from typing import Any, Final
 from dask_ctl.backends import Backend, servers, signature
 from dask_ctl.creation.kinds import Mistake, mistake
 from dask_ctl.exceptions import Problem, reason
-from dask_ctl.spec.checks import MAX_TOLD, bytes_of, did_you_mean, suggested
+from dask_ctl.spec.checks import MAX_TOLD, did_you_mean, suggested
 from dask_ctl.spec.located import Located
+from dask_ctl.spec.quantities import bytes_of
 
 _OF_THE_CALL: Final = {"asynchronous", "loop"}
 

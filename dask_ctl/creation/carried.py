@@ -14,8 +14,9 @@ import dask.config
 from dask_ctl import _private
 from dask_ctl.backends import Backend
 from dask_ctl.exceptions import InvalidSpecError, Problem
-from dask_ctl.spec.checks import bytes_of, did_you_mean, seconds_of
+from dask_ctl.spec.checks import did_you_mean
 from dask_ctl.spec.cluster_spec import ClusterSpec, thawed
+from dask_ctl.spec.quantities import bytes_of, seconds_of
 from dask_ctl.spec.resolved import ResolvedSpec
 
 INHERITED: Final = "DASK_INTERNAL_INHERIT_CONFIG"

@@ -16,7 +16,8 @@ from typing import Any, Final, Literal
 
 from dask_ctl.backends import Backend, signature
 from dask_ctl.exceptions import Problem
-from dask_ctl.spec.checks import did_you_mean, kind, seconds_of
+from dask_ctl.spec.checks import did_you_mean, kind
+from dask_ctl.spec.quantities import seconds_of
 
 _TYPES: Final = {
     **dict.fromkeys(("bool", "boolean"), bool),

@@ -10,10 +10,11 @@ import dask.config
 
 from dask_ctl import _earlier
 from dask_ctl.exceptions import InvalidSpecError, Problem
-from dask_ctl.spec.checks import seconds_of, suggested
+from dask_ctl.spec.checks import suggested
 from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.defaults import DEFAULTS, NAMESPACE
 from dask_ctl.spec.located import Located, Origin, Source
+from dask_ctl.spec.quantities import seconds_of
 
 
 def discovery_timeout() -> float:
