@@ -26,7 +26,7 @@ from dask_ctl.exceptions import (
     text_of,
 )
 from dask_ctl.hosts import store as records
-from dask_ctl.management.info import of_scheduler
+from dask_ctl.management.info import of_scheduler, plausible
 from dask_ctl.management.live import CLIENT, Live, in_service, parts_of_log, within
 from dask_ctl.spec import settings
 from dask_ctl.spec.located import Origin, Source, locate
@@ -41,7 +41,7 @@ async def _told_by(cluster: Any, room: Backend) -> dict[str, Any]:
     if scheduler is not None:  # what a cluster object keeps says nothing of load
         told = await scheduler.identity()
     address, dashboard = room.addresses(cluster)
-    said = of_scheduler({**(told or {}), "dashboard": dashboard})
+    said = of_scheduler({**plausible(told), "dashboard": dashboard})
     return {"status": "running", **said, "address": address}
 
 

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dask_ctl import _platform
@@ -22,7 +21,6 @@ from dask_ctl.management.seen import Seen
 
 if TYPE_CHECKING:
     import psutil
-
 
 # Of the time, for an owner to close it in order; the rest is for its end by force.
 _SHARE: Final = 0.75
@@ -203,8 +201,8 @@ class Owned(Live):
             return False
         by = time.monotonic() + min(client.TIMEOUT, within / 2)
         try:
-            call = partial(client.call, self.record, "close", deadline=by)
-            await asyncio.to_thread(call, within=_SHARE * within)
+            times = {"deadline": by, "within": _SHARE * within}
+            await asyncio.to_thread(client.call, self.record, "close", **times)
         except BackendError:
             if self.host.elsewhere or not records.exists(self.name):
                 raise
