@@ -102,6 +102,21 @@ def dask_cluster(*arguments: str) -> Result:
     return CliRunner(**({"mix_stderr": False} if mixes else {})).invoke(cluster, arguments)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """End each fixture that hangs after its test has failed.
+
+    pytest-timeout counts up to the first failure alone; what is torn down after that may hang
+    for ever. Its own end of a test takes back the signal.
+    """
+    if hasattr(signal, "setitimer"):
+        own = item.get_closest_marker("timeout")
+        seconds = own.args[0] if own else float(item.config.getini("timeout"))
+        signal.signal(signal.SIGALRM, lambda *_: pytest.fail(f"still busy after {seconds:g} s"))
+        signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    return (yield)
+
+
 @pytest.fixture(scope="session")
 def require_programs() -> Callable[..., Mapping[str, str]]:
     """Where programs are; `unavailable` if some are missing."""
