@@ -27,6 +27,8 @@ import aiohttp
 from kube_store import Key, Object, Store, now
 
 _GRACE: Final = 10.0
+# A real one waits 10 s, then ever longer. Each restart is an event, and all events are kept.
+_BACK_OFF: Final = 1.0
 _SERVICE: Final = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)\.svc\.cluster\.local")
 _VARIABLE: Final = re.compile(r"\$\((\w+)\)")
 
@@ -109,6 +111,9 @@ class Node:
                 for task in (probe, deletion, *work):
                     task.cancel()
                 await asyncio.gather(probe, deletion, *work, return_exceptions=True)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BACK_OFF):
+                    await self._deleted(key)
             restarts += 1
         self.store.remove(key, self.store.objects[key])
 

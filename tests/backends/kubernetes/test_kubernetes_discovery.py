@@ -187,7 +187,7 @@ def test_pods_of_one_namespace_and_of_nobody(
 
     alone("bar/one", "default/two")
     about = {"name": "stray", "namespace": "bar", "labels": {"dask.org/component": "worker"}}
-    spec = {"containers": [{"name": "stray", "image": "stray"}]}
+    spec = {"containers": [{"name": "stray", "image": "stray", "command": ["sleep", "infinity"]}]}
     api = kr8s.api(kubeconfig=os.environ["KUBECONFIG"])
     stray = kr8s.objects.Pod({"metadata": about, "spec": spec}, api=api)
     stray.create()
