@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -29,6 +30,8 @@ class _Reporting(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         from dask_ctl.exceptions import DaskCtlWarning
 
+        if ctx.parent:  # what dask and its plugins have loaded stays, so it is not garbage
+            gc.freeze()
         if isinstance(sys.stdout, TextIOWrapper):  # as Python itself has it for standard error
             sys.stdout.reconfigure(errors="backslashreplace")
         warnings.simplefilter("always", DaskCtlWarning)
