@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -153,10 +154,18 @@ def test_of_many_arguments_the_nearest_are_named() -> None:
     ("part", "error"),
     [
         ({"adapt": {"minimum": 5, "maximum": 2}}, "adapt.minimum: is more than 'maximum'; "),
-        ({"adapt": {"minimum": -1}}, "adapt.minimum: must not be negative; "),
-        ({"adapt": {"maximum": -1}}, "adapt.maximum: must not be negative; "),
+        ({"adapt": {"minimum": -1}}, "adapt.minimum: must be a whole number, not -1; "),
+        ({"adapt": {"maximum": -1}}, "adapt.maximum: must be a whole number, not -1; "),
         ({"adapt": {"minimum": 1, "wait_count": -3}}, "adapt.wait_count: must not be negative; "),
-        ({"scale": {"n": -1}}, "scale.n: must not be negative; "),
+        ({"scale": {"n": -1}}, "scale.n: must be a whole number, not -1; "),
+        ({"scale": {"n": "2"}}, "scale.n: must be a whole number, not a string; write it without"),
+        ({"scale": {"memory": "much"}}, "scale.memory: is no size of memory; "),
+        ({"adapt": {"maximum": 2.5}}, "adapt.maximum: must be a whole number, not a fraction; "),
+        ({"adapt": {"maximum": math.nan}}, "adapt.maximum: must be a whole number, not a fr"),
+        ({"adapt": {"minimum": math.inf}}, "adapt.minimum: must be a whole number, not a fr"),
+        ({"adapt": {"maximum": {"": 1}}}, "adapt.maximum: must be a whole number, not a mapping; "),
+        ({"adapt": {"maximum": [1]}}, "adapt.maximum: must be a whole number, not a list; "),
+        ({"adapt": {"maximum": True}}, "adapt.maximum: must be a whole number, not a boolean; "),
     ],
 )
 def test_sizes_that_cannot_be(part: dict[str, Any], error: str) -> None:
@@ -182,7 +191,7 @@ def test_a_running_cluster_is_not_asked_for_what_cannot_be() -> None:
     """Whatever its name: no cluster need be looked for."""
     with pytest.raises(InvalidSpecError, match="minimum: is more than 'maximum'"):
         adapt_cluster("any", 5, 2)
-    with pytest.raises(InvalidSpecError, match="n_workers: must not be negative"):
+    with pytest.raises(InvalidSpecError, match="n_workers: must be a whole number, not -1"):
         scale_cluster("any", -1)
 
 

@@ -26,7 +26,7 @@ from dask_ctl.exceptions import (
     reason,
 )
 from dask_ctl.spec import settings
-from dask_ctl.spec.checks import did_you_mean, suggested
+from dask_ctl.spec.checks import did_you_mean, kind, suggested
 from dask_ctl.spec.secrets import written
 
 _ALIVE: Final = ("pending", "running", "stopping")
@@ -69,6 +69,10 @@ class Gateway(Backend):
         if isinstance(auth, str) and auth not in _AUTH and "." not in auth:
             remedy = suggested(auth, _AUTH)
             yield Problem(f"there is no {auth!r} among the kinds", remedy, key="kwargs.auth")
+        options = kwargs.get("cluster_options")
+        if options is not None and not isinstance(options, Mapping):
+            told = f"must be a mapping, not {kind(options)}"
+            yield Problem(told, "change the value", key="kwargs.cluster_options")
 
     def doubts(self, kwargs: Mapping[str, Any]) -> list[Problem]:
         """Options that the server, which is asked, does not have."""

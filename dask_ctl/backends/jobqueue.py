@@ -19,7 +19,7 @@ from dask_ctl.backends.jobs import Jobs, forget_refused
 from dask_ctl.backends.ledger import Ledger
 from dask_ctl.backends.signature import with_options
 from dask_ctl.exceptions import Problem, reason
-from dask_ctl.spec.checks import suggested
+from dask_ctl.spec.checks import kind, suggested
 from dask_ctl.spec.quantities import bytes_of
 from dask_ctl.spec.sections import value_at
 
@@ -39,6 +39,8 @@ _ELSEWHERE: Final = {
         "write it as the batch system does, under 'job_extra_directives': [--...]",
     ),
 }  # fmt: skip
+# A folder that is always there, by a name that stands nowhere else in a job script.
+_THERE: Final = "/".join([os.curdir] * 8)
 _TIMELESS: Final = ("infinite", "infinity", "unlimited")
 
 
@@ -124,6 +126,10 @@ class JobQueue(Backend):
     def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """What the job's own constructor refuses, which submits nothing."""
         job_cls = kwargs.get("job_cls") or self.target.job_cls
+        if not hasattr(job_cls, "config_name"):
+            remedy = "leave it out; only code can give one"
+            yield Problem(f"is no class of jobs, but {kind(job_cls)}", remedy, key="kwargs.job_cls")
+            return
         name = kwargs.get("config_name") or job_cls.config_name
         # What a job reads it does not refuse before it runs.
         wrong = list(super().refusals({k: v for k, v in kwargs.items() if k != "death_timeout"}))
@@ -148,8 +154,7 @@ class JobQueue(Backend):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                # It would make the folder of logs.
-                self._job({**kwargs, "log_directory": os.curdir}).job_script()
+                self._job(kwargs).job_script()
         except KeyError as error:
             summary = f"dask's configuration has no 'jobqueue.{name}.{error.args[0]}'"
             remedy = f"begin with a copy of the section 'jobqueue.{job_cls.config_name}'"
@@ -165,13 +170,25 @@ class JobQueue(Backend):
     def plan(self, args: list[Any], kwargs: Mapping[str, Any]) -> str:
         """The script of each job, and the command that submits it."""
         job = self._job(kwargs)
-        return f"{job.job_script().strip()}\n\n# submitted by: {job.submit_command}\n"
+        script = job.job_script().strip().replace(_THERE, str(self._given(kwargs, "log_directory")))
+        return f"{script}\n\n# submitted by: {job.submit_command}\n"
 
     def _job(self, kwargs: Mapping[str, Any]) -> Any:
+        """A job to look at, which makes no folder of logs: it is told one that is there."""
         job_cls = kwargs.get("job_cls") or self.target.job_cls
         known = signature.names(job_cls) - {"scheduler", "name"}
         given = {name: value for name, value in kwargs.items() if name in known}
+        if self._given(kwargs, "log_directory") is not None:
+            given["log_directory"] = _THERE
         return job_cls(scheduler="tcp://<scheduler>:<port>", name="<worker>", **given)
+
+    def _given(self, kwargs: Mapping[str, Any], name: str) -> Any:
+        """An argument, or what the class reads in its place."""
+        if kwargs.get(name) is not None:
+            return kwargs[name]
+        job_cls = kwargs.get("job_cls") or self.target.job_cls
+        section = kwargs.get("config_name") or job_cls.config_name
+        return dask.config.get(f"jobqueue.{section}.{name.replace('_', '-')}", None)
 
     def group(self, kwargs: Mapping[str, Any]) -> int:
         """The processes of one job, as its class counts them."""
@@ -181,13 +198,7 @@ class JobQueue(Backend):
         self, kwargs: Mapping[str, Any], variables: Mapping[str, str]
     ) -> dict[str, Any] | None:
         """At the head of the job script; the scheduler is in the calling process."""
-        job_cls = kwargs.get("job_cls") or self.target.job_cls
-        configured = f"jobqueue.{kwargs.get('config_name') or job_cls.config_name}"
-        names = ("job_script_prologue", "env_extra")
-        given = (
-            kwargs.get(name) or dask.config.get(f"{configured}.{name.replace('_', '-')}", None)
-            for name in names
-        )
+        given = (self._given(kwargs, name) for name in ("job_script_prologue", "env_extra"))
         exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         own: list[str] = next((lines for lines in given if lines), [])
         return {**kwargs, "job_script_prologue": [*exports, *own]}

@@ -95,8 +95,8 @@ def _workers(n: int, group: int | None) -> str:
     return f"{workers} ({plural(jobs, 'job')})"
 
 
-def _between(fewest: int, most: int | None, group: int | None) -> str:
-    if most is None:
+def _between(fewest: int, most: float | None, group: int | None) -> str:
+    if most is None or most == math.inf:
         return f"{fewest} workers or more"
     if group is None:
         return f"{fewest} to {most} workers"

@@ -11,17 +11,32 @@ from typing import Any, Final
 from dask_ctl.backends import Backend, servers, signature
 from dask_ctl.creation.kinds import Mistake, mistake
 from dask_ctl.exceptions import Problem, reason
-from dask_ctl.spec.checks import MAX_TOLD, did_you_mean, suggested
+from dask_ctl.spec.checks import MAX_TOLD, did_you_mean, suggested, uncounted
 from dask_ctl.spec.located import Located
 from dask_ctl.spec.quantities import bytes_of
 
 _OF_THE_CALL: Final = {"asynchronous", "loop"}
+# What ``scale`` and ``adapt`` of distributed and the backends count, and measure.
+_COUNTS: Final = {
+    "n", "n_workers", "jobs", "cores", "minimum", "minimum_jobs", "minimum_cores", "maximum",
+    "maximum_jobs", "maximum_cores",
+}  # fmt: skip
+_SIZES: Final = {"memory", "minimum_memory", "maximum_memory"}
 
 
 def plain_arguments(tree: Located) -> tuple[list[Any], dict[str, Any]]:
     """The plain positional and keyword arguments of an expanded spec."""
-    args, kwargs = tree.get("args"), tree.get("kwargs")
-    return args.plain() if args else [], kwargs.plain() if kwargs else {}
+    return _plain(tree, "args") or [], _plain(tree, "kwargs") or {}
+
+
+def plain_sizes(tree: Located) -> tuple[Any, dict[str, Any] | None]:
+    """The plain ``scale`` and ``adapt`` of an expanded spec; None for what it does not have."""
+    return _plain(tree, "scale"), _plain(tree, "adapt")
+
+
+def _plain(tree: Located, key: str) -> Any:
+    part = tree.get(key)
+    return None if part is None else part.plain()
 
 
 def known_names(room: Backend) -> set[str]:
@@ -114,7 +129,11 @@ def mistakes(
         inside = given[argument].items()
         found += [(f"{keys[argument]}.{name}", name, value, inner) for name, value in inside]
     adapting = _takers_of(room.target, "adapt") if adapt else []
-    found += [(f"adapt.{name}", name, value, adapting) for name, value in adapt.items()]
+    found += [
+        (f"adapt.{name}", name, value, adapting)
+        for name, value in adapt.items()
+        if name not in _COUNTS
+    ]
     for key, name, value, takers in found:
         wrong = mistake(key, name, value, takers, room)
         if wrong is not None:
@@ -169,19 +188,28 @@ def option_misfits(room: Backend, verb: str, options: Mapping[str, Any]) -> Iter
 
 
 def impossible(verb: str, options: Mapping[str, Any]) -> Iterator[Problem]:
-    """The options that are negative, and each minimum that is more than its maximum.
+    """The options that are no numbers or sizes, and each minimum that is more than its maximum.
 
     Examples
     --------
     >>> [problem.key for problem in impossible("adapt", {"minimum": 5, "maximum": 2})]
     ['adapt.minimum']
     """
-    sizes = {n: size for n, value in options.items() if (size := bytes_of(value)) is not None}
-    for name, size in sizes.items():
+    given = {name: value for name, value in options.items() if value is not None}
+    sizes = {name: size for name, value in given.items() if (size := bytes_of(value)) is not None}
+    for name, value in given.items():
         key, above = f"{verb}.{name}", f"maximum{name.removeprefix('minimum')}"
-        if size < 0:
+        endless = name.startswith("maximum") and isinstance(value, float) and value == math.inf
+        if name in _COUNTS and not endless and (found := uncounted(value)):
+            quoted = isinstance(value, str) and value.strip().isdecimal()
+            remedy = "write it without quotes" if quoted else "change the value"
+            yield Problem(f"must be a whole number, not {found}", remedy, key=key)
+        elif name in _SIZES and name not in sizes:
+            remedy = "write a size with its unit: 16GB"
+            yield Problem("is no size of memory", remedy, key=key)
+        elif not sizes.get(name, 0) >= 0:
             yield Problem("must not be negative", "change the value", key=key)
-        elif name.startswith("minimum") and size > sizes.get(above, math.inf):
+        elif name.startswith("minimum") and sizes.get(name, 0) > sizes.get(above, math.inf):
             yield Problem(f"is more than {above!r}", "change one of the two", key=key)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from dask_ctl._async import settled
 from dask_ctl.backends import Backend, Ledger, room_of, room_of_made
 from dask_ctl.creation import carried, check, exits, interrupts, refusals, waiting
-from dask_ctl.creation.arguments import plain_arguments
+from dask_ctl.creation.arguments import plain_arguments, plain_sizes
 from dask_ctl.creation.factories import has_cluster_interface
 from dask_ctl.creation.script import leave_unguarded_script_alone
 from dask_ctl.creation.target import load
@@ -207,7 +207,7 @@ class _Call:
     def _steps(self, cluster: Any) -> Iterator[Callable[[], Any]]:
         """What is done to a cluster that is there; what a step gives may be to be awaited."""
         yield lambda: self._spare(cluster)
-        scale, adapt = self.spec.scale, self.spec.adapt
+        scale, adapt = plain_sizes(self.resolved.tree)
         if scale is not None or adapt is not None:
             yield lambda: check.refuse_fixed(cluster, self.resolved)
         if isinstance(scale, Mapping):

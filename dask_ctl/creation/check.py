@@ -16,6 +16,7 @@ from dask_ctl.creation.arguments import (
     mistakes,
     option_misfits,
     plain_arguments,
+    plain_sizes,
     unchecked,
 )
 from dask_ctl.creation.refusals import doubts, refusals
@@ -103,9 +104,10 @@ def plan(resolved: ResolvedSpec, env: Mapping[str, str]) -> str:
     config = carried.InForce(expanded.spec.config)
     try:
         config.begin()
-        spec, called = expanded.spec, carried.handed_on(expanded.spec, room, kwargs)
+        called = carried.handed_on(expanded.spec, room, kwargs)
         told = room.plan(args, called)
-        sizes = plans.sizes(called.get("n_workers"), spec.scale, spec.adapt, room.group(called))
+        scale, adapt = plain_sizes(expanded.tree)
+        sizes = plans.sizes(called.get("n_workers"), scale, adapt, room.group(called))
     except Exception as error:
         summary = f"{resolved.spec.target} failed: {scrubbed(text_of(error), hidden)}"
         explain(error, Problem(summary, "check its args and kwargs", resolved.origin))
@@ -158,13 +160,13 @@ def fitting(
     resolved: ResolvedSpec, room: Backend, args: list[Any], kwargs: Mapping[str, Any]
 ) -> Iterator[Problem]:
     """Whether a spec fits its class: its arguments, its scaling, and that it gets workers."""
-    scale, adapt = resolved.spec.scale, resolved.spec.adapt or {}
+    scale, adapt = plain_sizes(resolved.tree)
     found = [
         *misfits(room, args, kwargs),
         *option_misfits(room, "scale", scale if isinstance(scale, Mapping) else {}),
-        *option_misfits(room, "adapt", adapt),
+        *option_misfits(room, "adapt", adapt or {}),
     ]
-    wrong = list(mistakes(room, args, kwargs, adapt))
+    wrong = list(mistakes(room, args, kwargs, adapt or {}))
     found += [each.problem for each in wrong if not each.refused]
     if all(each.problem.severity == "warning" for each in wrong):
         # A room need not be asked of values that are not what it knows.
@@ -174,11 +176,11 @@ def fitting(
     for problem in map(resolved.located, found):
         if problem.severity == "error" or problem.key not in told:
             yield problem
-    for verb in ("scale", "adapt"):
-        if getattr(resolved.spec, verb) is not None and not room.can(verb):
-            yield _cannot(verb, resolved)
-    asked = kwargs.get("n_workers"), resolved.spec.scale, resolved.spec.adapt
-    if room.starts_empty and not asked[0] and asked[1:] == (None, None):
+    if scale is not None and not room.can("scale"):
+        yield _cannot("scale", resolved)
+    if adapt is not None and not room.can("adapt"):
+        yield _cannot("adapt", resolved)
+    if room.starts_empty and not kwargs.get("n_workers") and scale is None and adapt is None:
         yield Problem(
             f"{resolved.spec.target} starts without workers, so a script waits for ever",
             remedy="add 'scale: 2', or 'adapt: {maximum: 10}'",
@@ -190,7 +192,7 @@ def fitting(
 def refuse_fixed(cluster: Any, resolved: ResolvedSpec) -> None:
     """Raise `InvalidSpecError` if a cluster that a function has made cannot be scaled."""
     if _private.has_fixed_size(cluster):
-        verb = "scale" if resolved.spec.scale is not None else "adapt"
+        verb = "scale" if resolved.spec.adapt is None else "adapt"
         raise InvalidSpecError.of(_cannot(verb, resolved))
 
 

@@ -12,7 +12,13 @@ from typing import Any, Final
 
 from dask_ctl.backends import Backend
 from dask_ctl.creation import carried, inherited
-from dask_ctl.creation.arguments import answers, misnamed, mistakes, plain_arguments
+from dask_ctl.creation.arguments import (
+    answers,
+    misnamed,
+    mistakes,
+    plain_arguments,
+    plain_sizes,
+)
 from dask_ctl.exceptions import Problem
 from dask_ctl.spec.located import dotted, locate
 from dask_ctl.spec.resolved import ResolvedSpec
@@ -46,10 +52,10 @@ def refusals(
     """
     with carried.InForce(resolved.spec.config).held():
         taken = inherited.of_target(room, kwargs, resolved)
-        given = taken.with_given(kwargs)
+        given, (_, adapt) = taken.with_given(kwargs), plain_sizes(resolved.tree)
         found = [
             each.problem
-            for each in mistakes(room, args, given, resolved.spec.adapt or {})
+            for each in mistakes(room, args, given, adapt or {})
             if each.refused or taken.source(each.problem)
         ]
         found += misnamed(room, taken.by_argument)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from math import inf
-from typing import Final
+from typing import Final, SupportsIndex
 
 from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.spec.located import KeyPath, Located, Origin, dotted, locate, merge
@@ -100,6 +100,19 @@ def kind(value: object) -> str:
         dict: "a mapping",
     }
     return names.get(type(value), f"a {type(value).__name__}")
+
+
+def uncounted(value: object) -> str | None:
+    """What a value is that counts nothing, in words; None of a whole number of 0 or more.
+
+    Examples
+    --------
+    >>> uncounted(2), uncounted(2.5), uncounted(-1), uncounted("2")
+    (None, 'a fraction', '-1', 'a string')
+    """
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        return None if value.__index__() >= 0 else str(value)
+    return "a fraction" if isinstance(value, float) else kind(value)
 
 
 def argument_name(name: str) -> str:
@@ -198,9 +211,7 @@ def check_scale(key: str, part: Located) -> Located:
     """A number of workers, or the keyword arguments of ``cluster.scale``."""
     if isinstance(part.value, dict):
         return keyword_names(key, part)
-    if part.value is not None and (type(part.value) is not int or part.value < 0):
-        kinds = {int: str(part.value), float: "a fraction"}
-        found = kinds.get(type(part.value)) or kind(part.value)
+    if part.value is not None and (found := uncounted(part.value)):
         raise wrong((key,), part.origin, f"must be a whole number of workers, not {found}")
     return part
 

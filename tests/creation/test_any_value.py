@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -12,7 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dask_ctl import DaskCtlError, check_spec
+from dask_ctl import DaskCtlError, check_spec, plan_spec
 from dask_ctl.backends import Backend, room_of
 from dask_ctl.creation.arguments import known_names
 from dask_ctl.creation.target import load_named
@@ -55,7 +56,10 @@ def places(name: str) -> list[tuple[str, ...]]:
 )
 @given(st.data(), st.sampled_from(spec_templates()))
 def test_any_value_anywhere(data: st.DataObject, name: str) -> None:
-    """Of each argument of each class, and of each key: problems, or an error of ours."""
+    """Of each argument of each class, and of each key: problems, or an error of ours.
+
+    Nothing is written, not even the folder of a batch system's logs.
+    """
     if not places(name):
         return
     spec = yaml.safe_load(spec_template(name))
@@ -69,6 +73,15 @@ def test_any_value_anywhere(data: st.DataObject, name: str) -> None:
     here[last] = value
     with suppress(DaskCtlError):
         assert all(map(str, check_spec(spec)))
+    try:
+        plan_spec(spec)
+    except DaskCtlError:
+        pass
+    except Exception as error:
+        # That of the class, which a plan calls as far as nothing is started.
+        if not getattr(error, "__notes__", None):
+            raise
+    assert os.listdir() == []
 
 
 class Surprised(Backend):
