@@ -41,7 +41,8 @@ class Local(Backend):
         from distributed import Nanny, Worker
 
         given = kwargs.get("worker_class")
-        workers = [Nanny, Worker, *([given] if inspect.isclass(given) else [])]
+        nannies = [Nanny] if kwargs.get("processes") is not False else []
+        workers = [*nannies, Worker, *([given] if inspect.isclass(given) else [])]
         own = signature.DownFrom(self.target, self.classes[0])
         return [own, *workers], given is None or inspect.isclass(given)
 

@@ -37,7 +37,7 @@ def unreadable(kwargs: Mapping[str, Any], key: str = "kwargs") -> Iterator[Probl
     for name, value in kwargs.items():
         if isinstance(value, Mapping) and name in of_servers(kwargs):
             yield from unreadable(value, f"{key}.{name}")
-        elif isinstance(value, str) and name in _READERS:
+        elif isinstance(value, (str, float)) and name in _READERS:
             read, what, remedy = _READERS[name]
             try:
                 read(value)
@@ -45,13 +45,13 @@ def unreadable(kwargs: Mapping[str, Any], key: str = "kwargs") -> Iterator[Probl
                 yield Problem(f"{value!r} is no {what}", remedy, key=f"{key}.{name}")
 
 
-def _read_address(text: str) -> None:
+def _read_address(value: object) -> None:
     from distributed.utils import clean_dashboard_address
 
-    clean_dashboard_address(text)
+    clean_dashboard_address(str(value))
 
 
-_READERS: Final[Mapping[str, tuple[Callable[[str], object], str, str]]] = {
+_READERS: Final[Mapping[str, tuple[Callable[[Any], object], str, str]]] = {
     **dict.fromkeys(
         (  # of schedulers, workers, clusters and their adapting
             "interval",
@@ -61,6 +61,7 @@ _READERS: Final[Mapping[str, tuple[Callable[[str], object], str, str]]] = {
             "idle_timeout",
             "lifetime",
             "lifetime_stagger",
+            "profile_cycle_interval",
             "scheduler_sync_interval",
             "timeout",
         ),

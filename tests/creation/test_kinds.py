@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -224,6 +225,7 @@ def test_what_may_go_well_is_a_warning(spec: dict[str, Any], kwargs: dict[str, A
         (COILED, {"n_workers": [2, 4], "idle_timeout": 20, "worker_vm_types": "m6i.large"}),
         (RUNNER, {"worker_options": {"nthreads": 1}, "scheduler_file": "a.json"}),
         (OWN, {"size": 2, "names": ("a",), "quiet": 1, "label": "x"}),
+        (LOCAL, {"preload_nanny": ["a"]}),
     ],
 )
 def test_what_an_argument_takes_is_no_alarm(spec: dict[str, Any], kwargs: dict[str, Any]) -> None:
@@ -334,6 +336,9 @@ def test_what_annotations_and_docstrings_say(text: str, types: set[type], is_ope
     assert (kinds.types, kinds.open) == (types, is_open)
 
 
+SCHEDULER_IDLE = "scheduler_kwargs.idle_timeout"
+
+
 @pytest.mark.parametrize(
     ("spec", "kwargs", "key", "severity"),
     [
@@ -348,12 +353,10 @@ def test_what_annotations_and_docstrings_say(text: str, types: set[type], is_ope
         (PROXY, {**AT, "timeout": -1}, "timeout", "error"),
         (PROXY, {**AT, "security": {"tls_ca": "x"}}, "security", "error"),
         (PROXY, {**AT, "security": {"tls_ca_file": "/no"}}, "security.tls_ca_file", "error"),
-        (
-            LOCAL,
-            {"scheduler_kwargs": {"idle_timeout": "x"}},
-            "scheduler_kwargs.idle_timeout",
-            "error",
-        ),
+        (LOCAL, {"scheduler_kwargs": {"idle_timeout": "x"}}, SCHEDULER_IDLE, "error"),
+        (LOCAL, {"scheduler_kwargs": {"idle_timeout": math.inf}}, SCHEDULER_IDLE, "error"),
+        (LOCAL, {"heartbeat_interval": math.nan}, "heartbeat_interval", "error"),
+        (LOCAL, {"processes": False, "preload_nanny": ["a"]}, "preload_nanny", "error"),
     ],
 )
 def test_the_very_part_that_is_wrong(
