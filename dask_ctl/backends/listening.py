@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any, Final
 
 from dask_ctl import _platform
@@ -17,6 +19,9 @@ _GRACE: Final = 0.3  # seconds
 # Every server of distributed says this at once to whoever connects, before it is told anything.
 _GREETING: Final = b"pickle-protocol"
 _GREETING_BYTES: Final = 4096
+# Gives the processes to leave alone, with all that they have started. One that speaks TLS warns in
+# its log of who does not.
+left_alone: ContextVar[Callable[[], AbstractSet[int]]] = ContextVar("left_alone", default=set)
 
 
 async def discover(timeout: float) -> AsyncIterator[dict[str, Any]]:
@@ -103,11 +108,18 @@ def _server(address: str, timeout: float, security: Mapping[str, Any] | None) ->
 
 
 def listens(address: str, timeout: float = 1.0) -> bool:
-    """Whether anything listens at the address of a scheduler, within a time in seconds."""
+    """Whether anything listens at the address of a scheduler, within a time in seconds.
+
+    The system is asked first: who speaks TLS warns in a log of each connection that does not.
+    """
     from distributed.comm import get_address_host_port
 
     try:
-        with socket.create_connection(get_address_host_port(address), timeout=timeout):
+        host, port = get_address_host_port(address)
+        ip = _ip_of(host, port)
+        if _is_local(ip) and _platform.listeners(ip, port):
+            return True
+        with socket.create_connection((ip, port), timeout=timeout):
             return True
     except (OSError, ValueError):
         return False
@@ -132,7 +144,7 @@ def is_trusted(address: str) -> bool:
 
 def _is_ours(host: str, port: int) -> bool:
     user = _platform.user_id()
-    ip = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
+    ip = _ip_of(host, port)
     if user is None or not _is_local(ip):
         return True
     users = _platform.listeners(ip, port)
@@ -140,6 +152,10 @@ def _is_ours(host: str, port: int) -> bool:
         ours = _sockets(of_python=False)
         return any(port == number for sockets in ours for _, number in sockets)
     return users <= {user, 0}
+
+
+def _ip_of(host: str, port: int) -> str:
+    return str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
 
 
 def _is_local(host: str) -> bool:
@@ -207,11 +223,17 @@ async def _greets(host: str, port: int, timeout: float) -> bool:
 def _looked_at() -> list[set[tuple[str, int]]]:
     """The sockets of each Python process of this user, and the default port if that is trusted."""
     default = "127.0.0.1", DEFAULT_PORT
-    return [*([{default}] if _is_ours(*default) else []), *_sockets()]
+    sockets = _sockets(but=left_alone.get()())
+    return [*([{default}] if _is_ours(*default) else []), *sockets]
 
 
-def _sockets(*, of_python: bool = True) -> list[set[tuple[str, int]]]:
-    """Where processes of this user listen, each; by default only those of Python."""
+def _sockets(
+    *, of_python: bool = True, but: AbstractSet[int] = frozenset()
+) -> list[set[tuple[str, int]]]:
+    """Where processes of this user listen, each; by default only those of Python.
+
+    Left out are some, and all that these have started.
+    """
     import psutil
 
     try:
@@ -223,7 +245,11 @@ def _sockets(*, of_python: bool = True) -> list[set[tuple[str, int]]]:
     for pid, each in connections:
         if pid is not None and each.status == psutil.CONN_LISTEN:
             found.setdefault(pid, set()).add((_reachable(each.laddr.ip), each.laddr.port))
-    return [sockets for pid, sockets in found.items() if _is_looked_at(pid, of_python=of_python)]
+    return [
+        sockets
+        for pid, sockets in found.items()
+        if _is_looked_at(pid, of_python=of_python, but=but)
+    ]
 
 
 def _one_by_one() -> Iterator[tuple[int, Any]]:
@@ -236,13 +262,16 @@ def _one_by_one() -> Iterator[tuple[int, Any]]:
             yield from ((process.pid, each) for each in asked("tcp"))
 
 
-def _is_looked_at(pid: int, *, of_python: bool) -> bool:
+def _is_looked_at(pid: int, *, of_python: bool, but: AbstractSet[int]) -> bool:
     import psutil
 
     with suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
-        ours = _platform.owned_by_user(process)
-        return ours and (not of_python or _platform.is_python(process.exe()))
+        if not _platform.owned_by_user(process):
+            return False
+        if of_python and not _platform.is_python(process.exe()):
+            return False
+        return not but or but.isdisjoint({pid, *(each.pid for each in process.parents())})
     return False
 
 

@@ -22,7 +22,7 @@ import dask.config
 
 from dask_ctl import _earlier
 from dask_ctl._async import Daemons, in_daemon
-from dask_ctl.backends import Sighting, room_of, rooms
+from dask_ctl.backends import Sighting, listening, room_of, rooms
 from dask_ctl.exceptions import DaskCtlError, DiscoveryError, InvalidSpecError, reason
 from dask_ctl.hosts import store as records
 from dask_ctl.management.left import Left
@@ -131,6 +131,18 @@ async def _recorded() -> AsyncIterator[Live | DaskCtlError]:
         yield of_record(record)
     for problem in problems:
         yield problem
+
+
+def _encrypted() -> set[int]:
+    """The hosts that live here and whose schedulers speak TLS, or do not speak yet."""
+    return {
+        record.host.pid
+        for record in records.everything()[0]
+        if record.host is not None
+        and not record.host.elsewhere
+        and record.life == "alive"
+        and not (record.address or "").startswith("tcp:")
+    }
 
 
 def methods() -> dict[str, Method]:
@@ -299,6 +311,7 @@ class _Listing:
             self._cancel()
 
     def _run(self) -> None:
+        listening.left_alone.set(_encrypted)  # for this thread
         try:
             with asyncio.Runner() as runner:
                 runner.get_loop().set_default_executor(Daemons())

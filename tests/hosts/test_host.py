@@ -52,6 +52,7 @@ def test_from_creation_to_deletion(shell: Scripts, *, secure: bool) -> None:
     }  # fmt: skip
     table = ok(shell.dask_cluster("list", "recorded")).splitlines()
     assert [line.split()[0] for line in table] == ["NAME", "a"]
+    ok(shell.dask_cluster("list", "schedulers"))
 
     ok(shell.dask_cluster("scale", "a", "2"))
     shown = json.loads(ok(shell.dask_cluster("show", "a", "--output", "json")))
@@ -73,6 +74,7 @@ def test_from_creation_to_deletion(shell: Scripts, *, secure: bool) -> None:
     log = ok(shell.dask_cluster("logs", "a"))
     assert "told to adapt {'minimum': 1, 'maximum': 2}" in log
     assert "a call failed" not in log
+    assert "TLS handshake failed" not in log  # as of who looks whether a scheduler listens there
 
     following = shell.start(*DASK_CLUSTER, "logs", "a", "--follow")
     assert following.stdout is not None
