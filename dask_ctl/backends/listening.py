@@ -19,8 +19,8 @@ _GRACE: Final = 0.3  # seconds
 # Every server of distributed says this at once to whoever connects, before it is told anything.
 _GREETING: Final = b"pickle-protocol"
 _GREETING_BYTES: Final = 4096
-# Gives the processes to leave alone, with all that they have started. One that speaks TLS warns in
-# its log of who does not.
+# Gives the processes to leave alone, with all that they have started: what is known need not be
+# connected to, and who speaks TLS warns in a log of who does not.
 left_alone: ContextVar[Callable[[], AbstractSet[int]]] = ContextVar("left_alone", default=set)
 
 

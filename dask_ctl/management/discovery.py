@@ -133,15 +133,12 @@ async def _recorded() -> AsyncIterator[Live | DaskCtlError]:
         yield problem
 
 
-def _encrypted() -> set[int]:
-    """The hosts that live here and whose schedulers speak TLS, or do not speak yet."""
+def _hosts() -> set[int]:
+    """The hosts that live here, whose clusters need not be found by where they listen."""
     return {
         record.host.pid
         for record in records.everything()[0]
-        if record.host is not None
-        and not record.host.elsewhere
-        and record.life == "alive"
-        and not (record.address or "").startswith("tcp:")
+        if record.host is not None and not record.host.elsewhere and record.life == "alive"
     }
 
 
@@ -311,7 +308,7 @@ class _Listing:
             self._cancel()
 
     def _run(self) -> None:
-        listening.left_alone.set(_encrypted)  # for this thread
+        listening.left_alone.set(_hosts)  # for this thread
         try:
             with asyncio.Runner() as runner:
                 runner.get_loop().set_default_executor(Daemons())
