@@ -67,13 +67,27 @@ def test_from_creation_to_deletion(windows: Scripts) -> None:
     assert (row["name"], row["status"], row["workers"]) == ("a", "running", 1)
     ok(windows.dask_cluster("scale", "a", "2"))
     assert json.loads(ok(windows.dask_cluster("show", "a", "-o", "json")))["workers"] == 2
-    found = json.loads(ok(windows.dask_cluster("list", "schedulers", "-o", "json")))
-    assert row["address"] in {each["address"] for each in found}
     (windows.cwd / "snippet.py").write_text(ok(windows.dask_cluster("snippet", "a")) + USE)
     assert ok(windows.python("snippet.py")) == "3\n"
     ok(windows.dask_cluster("logs", "a"))
     ok(windows.dask_cluster("delete", "--yes", "a"))
     assert listed(windows) == []
+
+
+def test_a_scheduler_of_somebody(windows: Scripts) -> None:
+    """It is found by where it listens, which a system without ``/proc`` tells as well."""
+    file = windows.cwd / "scheduler.json"
+    options = ("--port", "0", "--no-dashboard", "--scheduler-file", file.name)
+    scheduler = windows.start(DASK_CLUSTER[0], "scheduler", *options)
+    try:
+        wait_until(lambda: file.exists() and file.read_text().endswith("}"), "a scheduler", 60)
+        listing = ok(windows.dask_cluster("list", "schedulers", "-o", "json"))
+        addresses = {each["address"] for each in json.loads(listing)}
+        assert json.loads(file.read_text())["address"] in addresses
+    finally:
+        scheduler.kill()
+        scheduler.communicate()
+    file.unlink()
 
 
 def test_a_cluster_that_ends_by_itself(windows: Scripts) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import subprocess
 import sys
@@ -53,6 +54,9 @@ def api_server() -> Iterator[Callable[[], Path]]:
             return kubeconfig
 
         yield start
+        # dask-kubernetes forwards ports until the process ends, and whoever looks for schedulers
+        # connects to them: asyncio tells of each connection that leads nowhere by now.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
 @pytest.fixture(scope="session")
