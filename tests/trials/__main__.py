@@ -175,17 +175,22 @@ def mixed(commands: int = 200) -> None:
 
 
 def calls(times: int = 1000) -> None:
-    """Ask one host so many times, and list as often: descriptors, memory and log."""
+    """Ask one host so many times, and list as often: descriptors, memory and log.
+
+    It has TLS, so that it would log of each connection that does not speak that.
+    """
     with trial() as one:
-        one.dask_cluster("create", "--name", "a")
+        one.dask_cluster("create", "--name", "a", "--secure")
         (record,) = (one.scripts.home / "state" / "dask-ctl" / "clusters").glob("a.json")
         host = psutil.Process(json.loads(record.read_text())["host"]["pid"])
         log = record.with_suffix(".log")
         loop = (
-            "from dask_ctl import get_cluster, list_clusters, scale_cluster\n"
+            "import dask\n"
+            "from dask_ctl import list_clusters, scale_cluster\n"
+            "dask.config.set({'ctl.disable-discovery': []})\n"
             f"for n in range({times // 10}):\n"
             "    scale_cluster('a', 1)\n"
-            "    list_clusters('recorded')\n"
+            "    list_clusters('recorded'), list_clusters('schedulers')\n"
         )
         (one.scripts.cwd / "loop.py").write_text(loop)
         for part in range(11):
