@@ -98,9 +98,13 @@ class Trial:
 
 @contextmanager
 def trial() -> Iterator[Trial]:
-    """A trial in a temporary folder."""
+    """A trial in a temporary folder, of which no process is left however it ends."""
     with tempfile.TemporaryDirectory(prefix="dask-ctl-trial-") as folder:
-        yield Trial(Path(folder))
+        one = Trial(Path(folder))
+        try:
+            yield one
+        finally:
+            one.scripts.kill_all()
 
 
 def of_command(one: Trial, *command: str) -> None:
