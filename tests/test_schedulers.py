@@ -160,6 +160,15 @@ def test_a_local_cluster_of_this_process() -> None:
     assert info.name not in listed()
 
 
+def test_a_process_that_has_the_id_of_a_host() -> None:
+    """As a host in a container may say it has: what it is in truth is found."""
+    record = records.Record(name="a", target="a.B", created=CREATED, host=records.Host.here())
+    lock = records.add(replace(record, address="tls://127.0.0.1:1", status="running"))
+    with LocalCluster(n_workers=0, processes=True, dashboard_address=None) as cluster:
+        assert cluster.scheduler_address in listed()
+    lock.release()
+
+
 def test_workers_that_come_later() -> None:
     """A wait for them asks again, though what was found had said how many there are."""
     with LocalCluster(

@@ -15,12 +15,15 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dask_ctl import _platform
 from dask_ctl.backends import listening
 from dask_ctl.backends.batch_systems import SYSTEMS
 from dask_ctl.exceptions import BackendError, InvalidSpecError, NoSuchClusterError
+
+if TYPE_CHECKING:
+    import psutil
 
 VERSION: Final = 2
 OWNER: Final = "dask_ctl.hosts.owner"  # the module that a host runs, with the name of its cluster
@@ -150,6 +153,19 @@ class Record:
         started = _platform.since_boot(pid)
         same = started is not None and abs(started - self.process.get("started", 0.0)) < _SAME
         return pid if same else None
+
+    @property
+    def owner(self) -> psutil.Process | None:
+        """The process of its host, if it can be seen: in a container its id may be another's."""
+        import psutil
+
+        if self.host is None or self.host.elsewhere:
+            return None
+        with suppress(psutil.Error):
+            process = psutil.Process(self.host.pid)
+            if {OWNER, self.name} <= {*process.cmdline()}:
+                return process
+        return None
 
     @property
     def life(self) -> Life:

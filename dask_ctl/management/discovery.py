@@ -134,12 +134,9 @@ async def _recorded() -> AsyncIterator[Live | DaskCtlError]:
 
 
 def _hosts() -> set[int]:
-    """The hosts that live here, whose clusters need not be found by where they listen."""
-    return {
-        record.host.pid
-        for record in records.everything()[0]
-        if record.host is not None and not record.host.elsewhere and record.life == "alive"
-    }
+    """The hosts that run here, whose clusters need not be found by where they listen."""
+    owners = (record.owner for record in records.everything()[0])
+    return {process.pid for process in owners if process is not None}
 
 
 def methods() -> dict[str, Method]:

@@ -14,7 +14,6 @@ from dask_ctl.backends.logs import Wanted
 from dask_ctl.exceptions import BackendError, NoSuchClusterError
 from dask_ctl.hosts import client, command, log
 from dask_ctl.hosts import store as records
-from dask_ctl.hosts.record import OWNER
 from dask_ctl.management.info import of_scheduler
 from dask_ctl.management.live import CLIENT, POLL, Live, in_service
 from dask_ctl.management.seen import Seen
@@ -179,7 +178,7 @@ class Owned(Live):
         """Have its owner close it; of one that has none any more, end what is left."""
         life = self.record.life
         if life == "alive" or (life == "unknown" and await self._answers()):
-            process = self._process()
+            process = self.record.owner
             heard = await self._close(deadline)
             patience = (time.monotonic() + deadline) / 2
             while records.exists(self.name) and self.record.life == life:
@@ -216,23 +215,11 @@ class Owned(Live):
             return records.read(self.name).status in ("closing", "starting")
         return False
 
-    def _process(self) -> psutil.Process | None:
-        """The process of its owner, if it can be seen: in a container its id may be another's."""
-        import psutil
-
-        if self.host.elsewhere:
-            return None
-        with suppress(psutil.Error):
-            process = psutil.Process(self.host.pid)
-            if {OWNER, self.name} <= {*process.cmdline()}:
-                return process
-        return None
-
     def _terminate(self) -> None:
         import psutil
 
         with suppress(psutil.Error):
-            if (process := self._process()) is not None:
+            if (process := self.record.owner) is not None:
                 process.terminate()
 
     async def _end_remains(self, deadline: float) -> None:
