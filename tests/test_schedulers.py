@@ -391,7 +391,9 @@ def test_nothing_is_sent_to_what_is_no_scheduler(
     process = start(sys.executable, "-c", LISTENER, greeting, report)
     assert process.stdout is not None
     port = int(process.stdout.readline())
-    assert ("127.0.0.1", port) in set().union(*schedulers._sockets())  # it is one that is looked at
+    assert ("127.0.0.1", port) in set().union(
+        *schedulers._sockets().values()
+    )  # it is one that is looked at
     assert f"tcp://127.0.0.1:{port}" not in listed()
     wait_until(lambda: report.exists() and report.read_text().endswith("\n"), "it was looked at")
     assert set(map(json.loads, report.read_text().splitlines())) == {""}
@@ -422,7 +424,7 @@ def test_other_programs_are_not_connected_to(start: Start, tmp_path: Path) -> No
     process = start(perl, "-e", code)
     assert process.stdout is not None
     port = int(process.stdout.readline())
-    assert ("127.0.0.1", port) not in set().union(*schedulers._sockets())
+    assert ("127.0.0.1", port) not in set().union(*schedulers._sockets().values())
     listed()
     # The first connection that it says anything of is this one.
     with socket.create_connection(("127.0.0.1", port)):
@@ -444,20 +446,34 @@ def test_another_network_is_none_of_ours(start: Start) -> None:
     process = start(unshare, *options, sys.executable, "-c", code)
     assert process.stdout is not None
     port = int(process.stdout.readline())
-    assert ("127.0.0.1", port) not in set().union(*schedulers._sockets())
+    assert ("127.0.0.1", port) not in set().union(*schedulers._sockets().values())
+
+
+def test_whether_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system knows: who speaks TLS would warn of a connection that does not."""
+    if not Path("/proc/net/tcp").exists():
+        pytest.skip("this system does not tell who listens; run on Linux")
+
+    def connected(*_: object, **__: object) -> None:
+        pytest.fail("it was connected to")
+
+    with socket.create_server(("127.0.0.1", 0)) as server, monkeypatch.context() as patched:
+        patched.setattr(socket, "create_connection", connected)
+        assert schedulers.listens(f"tls://127.0.0.1:{server.getsockname()[1]}")
+    assert not schedulers.listens(f"tls://127.0.0.1:{free_port()}")
 
 
 def test_where_each_process_must_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on macOS, which tells no user of all connections at once: the same is found."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         place = server.getsockname()
-        assert place in set().union(*schedulers._sockets())
+        assert place in set().union(*schedulers._sockets().values())
 
         def denied(*_: object) -> None:
             raise psutil.AccessDenied
 
         monkeypatch.setattr(psutil, "net_connections", denied)
-        assert place in set().union(*schedulers._sockets())
+        assert place in set().union(*schedulers._sockets().values())
 
 
 def test_a_name_that_is_an_address_of_nothing() -> None:

@@ -119,7 +119,7 @@ def listens(address: str, timeout: float = 1.0) -> bool:
         ip = _ip_of(host, port)
         if _is_local(ip) and _platform.listeners(ip, port):
             return True
-        with socket.create_connection((ip, port), timeout=timeout):
+        with socket.create_connection((host, port), timeout=timeout):
             return True
     except (OSError, ValueError):
         return False
@@ -149,7 +149,7 @@ def _is_ours(host: str, port: int) -> bool:
         return True
     users = _platform.listeners(ip, port)
     if users is None:
-        ours = _sockets(of_python=False)
+        ours = _sockets(of_python=False).values()
         return any(port == number for sockets in ours for _, number in sockets)
     return users <= {user, 0}
 
@@ -222,18 +222,16 @@ async def _greets(host: str, port: int, timeout: float) -> bool:
 
 def _looked_at() -> list[set[tuple[str, int]]]:
     """The sockets of each Python process of this user, and the default port if that is trusted."""
+    sockets, roots = _sockets(), left_alone.get()()
+    alone = {pid for pid in sockets if roots and _descends(pid, roots)}
+    ports = {port for pid in alone for _, port in sockets[pid]}
     default = "127.0.0.1", DEFAULT_PORT
-    sockets = _sockets(but=left_alone.get()())
-    return [*([{default}] if _is_ours(*default) else []), *sockets]
+    asked = [{default}] if DEFAULT_PORT not in ports and _is_ours(*default) else []
+    return [*asked, *(each for pid, each in sockets.items() if pid not in alone)]
 
 
-def _sockets(
-    *, of_python: bool = True, but: AbstractSet[int] = frozenset()
-) -> list[set[tuple[str, int]]]:
-    """Where processes of this user listen, each; by default only those of Python.
-
-    Left out are some, and all that these have started.
-    """
+def _sockets(*, of_python: bool = True) -> dict[int, set[tuple[str, int]]]:
+    """Where processes of this user listen, each; by default only those of Python."""
     import psutil
 
     try:
@@ -245,11 +243,7 @@ def _sockets(
     for pid, each in connections:
         if pid is not None and each.status == psutil.CONN_LISTEN:
             found.setdefault(pid, set()).add((_reachable(each.laddr.ip), each.laddr.port))
-    return [
-        sockets
-        for pid, sockets in found.items()
-        if _is_looked_at(pid, of_python=of_python, but=but)
-    ]
+    return {pid: each for pid, each in found.items() if _is_looked_at(pid, of_python=of_python)}
 
 
 def _one_by_one() -> Iterator[tuple[int, Any]]:
@@ -262,16 +256,22 @@ def _one_by_one() -> Iterator[tuple[int, Any]]:
             yield from ((process.pid, each) for each in asked("tcp"))
 
 
-def _is_looked_at(pid: int, *, of_python: bool, but: AbstractSet[int]) -> bool:
+def _is_looked_at(pid: int, *, of_python: bool) -> bool:
     import psutil
 
     with suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
-        if not _platform.owned_by_user(process):
-            return False
-        if of_python and not _platform.is_python(process.exe()):
-            return False
-        return not but or but.isdisjoint({pid, *(each.pid for each in process.parents())})
+        ours = _platform.owned_by_user(process)
+        return ours and (not of_python or _platform.is_python(process.exe()))
+    return False
+
+
+def _descends(pid: int, roots: AbstractSet[int]) -> bool:
+    """Whether a process is one of some, or was started by one."""
+    import psutil
+
+    with suppress(psutil.Error, OSError):
+        return not roots.isdisjoint({pid, *(each.pid for each in psutil.Process(pid).parents())})
     return False
 
 

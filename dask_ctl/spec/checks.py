@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from math import inf
-from typing import Final, SupportsIndex
+from typing import Final
 
 from dask_ctl.exceptions import InvalidSpecError
 from dask_ctl.spec.located import KeyPath, Located, Origin, dotted, locate, merge
@@ -110,8 +110,8 @@ def uncounted(value: object) -> str | None:
     >>> uncounted(2), uncounted(2.5), uncounted(-1), uncounted("2")
     (None, 'a fraction', '-1', 'a string')
     """
-    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
-        return None if value.__index__() >= 0 else str(value)
+    if type(value) is int:
+        return None if value >= 0 else str(value)
     return "a fraction" if isinstance(value, float) else kind(value)
 
 
