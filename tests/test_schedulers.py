@@ -124,6 +124,11 @@ def listed() -> dict[str, ClusterInfo]:
     return {info.name: info for info in infos}
 
 
+def looked_at() -> set[tuple[str, int]]:
+    """Where Python processes of this user listen."""
+    return set().union(*schedulers._sockets().values())
+
+
 def configured(*addresses: str, timeout: str = "20s") -> Any:
     return dask.config.set(
         {"ctl.discovery.schedulers": list(addresses), "ctl.discovery.timeout": timeout}
@@ -391,9 +396,7 @@ def test_nothing_is_sent_to_what_is_no_scheduler(
     process = start(sys.executable, "-c", LISTENER, greeting, report)
     assert process.stdout is not None
     port = int(process.stdout.readline())
-    assert ("127.0.0.1", port) in set().union(
-        *schedulers._sockets().values()
-    )  # it is one that is looked at
+    assert ("127.0.0.1", port) in looked_at()
     assert f"tcp://127.0.0.1:{port}" not in listed()
     wait_until(lambda: report.exists() and report.read_text().endswith("\n"), "it was looked at")
     assert set(map(json.loads, report.read_text().splitlines())) == {""}
@@ -424,7 +427,7 @@ def test_other_programs_are_not_connected_to(start: Start, tmp_path: Path) -> No
     process = start(perl, "-e", code)
     assert process.stdout is not None
     port = int(process.stdout.readline())
-    assert ("127.0.0.1", port) not in set().union(*schedulers._sockets().values())
+    assert ("127.0.0.1", port) not in looked_at()
     listed()
     # The first connection that it says anything of is this one.
     with socket.create_connection(("127.0.0.1", port)):
@@ -446,7 +449,7 @@ def test_another_network_is_none_of_ours(start: Start) -> None:
     process = start(unshare, *options, sys.executable, "-c", code)
     assert process.stdout is not None
     port = int(process.stdout.readline())
-    assert ("127.0.0.1", port) not in set().union(*schedulers._sockets().values())
+    assert ("127.0.0.1", port) not in looked_at()
 
 
 def test_whether_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -467,13 +470,13 @@ def test_where_each_process_must_be_asked(monkeypatch: pytest.MonkeyPatch) -> No
     """As on macOS, which tells no user of all connections at once: the same is found."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         place = server.getsockname()
-        assert place in set().union(*schedulers._sockets().values())
+        assert place in looked_at()
 
         def denied(*_: object) -> None:
             raise psutil.AccessDenied
 
         monkeypatch.setattr(psutil, "net_connections", denied)
-        assert place in set().union(*schedulers._sockets().values())
+        assert place in looked_at()
 
 
 def test_a_name_that_is_an_address_of_nothing() -> None:

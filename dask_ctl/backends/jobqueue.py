@@ -125,7 +125,7 @@ class JobQueue(Backend):
 
     def refusals(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """What the job's own constructor refuses, which submits nothing."""
-        job_cls = kwargs.get("job_cls") or self.target.job_cls
+        job_cls = self._job_cls(kwargs)
         if not hasattr(job_cls, "config_name"):
             remedy = "leave it out; only code can give one"
             yield Problem(f"is no class of jobs, but {kind(job_cls)}", remedy, key="kwargs.job_cls")
@@ -175,19 +175,21 @@ class JobQueue(Backend):
 
     def _job(self, kwargs: Mapping[str, Any]) -> Any:
         """A job to look at, which makes no folder of logs: it is told one that is there."""
-        job_cls = kwargs.get("job_cls") or self.target.job_cls
+        job_cls = self._job_cls(kwargs)
         known = signature.names(job_cls) - {"scheduler", "name"}
         given = {name: value for name, value in kwargs.items() if name in known}
         if self._given(kwargs, "log_directory") is not None:
             given["log_directory"] = _THERE
         return job_cls(scheduler="tcp://<scheduler>:<port>", name="<worker>", **given)
 
+    def _job_cls(self, kwargs: Mapping[str, Any]) -> Any:
+        return kwargs.get("job_cls") or self.target.job_cls
+
     def _given(self, kwargs: Mapping[str, Any], name: str) -> Any:
         """An argument, or what the class reads in its place."""
         if kwargs.get(name) is not None:
             return kwargs[name]
-        job_cls = kwargs.get("job_cls") or self.target.job_cls
-        section = kwargs.get("config_name") or job_cls.config_name
+        section = kwargs.get("config_name") or self._job_cls(kwargs).config_name
         return dask.config.get(f"jobqueue.{section}.{name.replace('_', '-')}", None)
 
     def group(self, kwargs: Mapping[str, Any]) -> int:
@@ -212,7 +214,7 @@ class JobQueue(Backend):
     ) -> dict[str, Any]:
         """Have each job written down."""
         self._jobs.ledger = ledger
-        return {**kwargs, "job_cls": self._jobs.noted(kwargs.get("job_cls") or self.target.job_cls)}
+        return {**kwargs, "job_cls": self._jobs.noted(self._job_cls(kwargs))}
 
     def adopt(self, cluster: Any, ledger: Ledger | None) -> None:
         """Have its jobs written down."""

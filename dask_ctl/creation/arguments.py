@@ -199,6 +199,7 @@ def impossible(verb: str, options: Mapping[str, Any]) -> Iterator[Problem]:
     sizes = {name: size for name, value in given.items() if (size := bytes_of(value)) is not None}
     for name, value in given.items():
         key, above = f"{verb}.{name}", f"maximum{name.removeprefix('minimum')}"
+        size = sizes.get(name, 0)
         endless = name.startswith("maximum") and isinstance(value, float) and value == math.inf
         if name in _COUNTS and not endless and (found := uncounted(value)):
             quoted = isinstance(value, str) and value.strip().isdecimal()
@@ -207,9 +208,9 @@ def impossible(verb: str, options: Mapping[str, Any]) -> Iterator[Problem]:
         elif name in _SIZES and name not in sizes:
             remedy = "write a size with its unit: 16GB"
             yield Problem("is no size of memory", remedy, key=key)
-        elif not sizes.get(name, 0) >= 0:
+        elif not size >= 0:  # .nan is neither
             yield Problem("must not be negative", "change the value", key=key)
-        elif name.startswith("minimum") and sizes.get(name, 0) > sizes.get(above, math.inf):
+        elif name.startswith("minimum") and size > sizes.get(above, math.inf):
             yield Problem(f"is more than {above!r}", "change one of the two", key=key)
 
 

@@ -192,7 +192,7 @@ def fitting(
 def refuse_fixed(cluster: Any, resolved: ResolvedSpec) -> None:
     """Raise `InvalidSpecError` if a cluster that a function has made cannot be scaled."""
     if _private.has_fixed_size(cluster):
-        verb = "scale" if resolved.spec.adapt is None else "adapt"
+        verb = "scale" if resolved.spec.scale is not None else "adapt"
         raise InvalidSpecError.of(_cannot(verb, resolved))
 
 
