@@ -170,7 +170,7 @@ def _by_name(
     own: inspect.Signature | None, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """All arguments by their names, and the key of each: ``args.0``, ``kwargs.NAME``."""
-    names = zip(signature.named(own) if own else (), args, strict=False)
+    names = zip(signature.named(own) if own and args else (), args, strict=False)
     positional = {name: (value, f"args.{n}") for n, (name, value) in enumerate(names)}
     both = positional | {name: (value, f"kwargs.{name}") for name, value in kwargs.items()}
     return {n: value for n, (value, _) in both.items()}, {n: key for n, (_, key) in both.items()}

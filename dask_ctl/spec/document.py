@@ -42,6 +42,7 @@ _LINE_BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 _MAP = "tag:yaml.org,2002:map"
 _SEQ = "tag:yaml.org,2002:seq"
 _INT = "tag:yaml.org,2002:int"
+_STR = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -298,6 +299,8 @@ class _Parser:
             if self.json and isinstance(node, yaml.ScalarNode) and not node.style:
                 with suppress(ValueError):
                     return json.loads(node.value)  # 1e3 is a number there, text in YAML
+            if node.tag == _STR and isinstance(node, yaml.ScalarNode):
+                return node.value  # what all that follows comes to, for most of them
             return self.loader.construct_object(node, deep=True)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or node.start_mark

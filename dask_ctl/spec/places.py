@@ -78,15 +78,15 @@ class Places:
         """Those of this process."""
         import platformdirs
 
+        folders = platformdirs.PlatformDirs("dask-ctl", appauthor=False, multipath=True)
         try:
-            user = Path(platformdirs.user_config_dir("dask-ctl", appauthor=False))
+            user = Path(folders.user_config_dir)
         except (RuntimeError, KeyError):  # no HOME, and a user whom the system does not know
             user = None
-        site = platformdirs.site_config_dir("dask-ctl", appauthor=False, multipath=True)
         return cls(
             cwd=_cwd(),
             user=user if user is not None and user.is_absolute() else None,
-            system=tuple(map(Path, site.split(os.pathsep))),
+            system=tuple(map(Path, folders.site_config_dir.split(os.pathsep))),
             owners=trust.owners(),
             env=os.environ,
         )

@@ -97,13 +97,15 @@ def distrust(path: Path, trusted: frozenset[int], descriptor: int | None = None)
 def _led_astray(path: Path, trusted: frozenset[int]) -> Doubt | None:
     """Why others could choose what is found below the current directory at a path."""
     here = Path.cwd()
-    for folder in reversed(path.parents):
-        if here in folder.parents:
-            status = os.lstat(folder)
-            if stat.S_ISLNK(status.st_mode) and status.st_uid not in trusted:
-                return Doubt(f"lies behind a link of another user (uid {status.st_uid})")
-            if doubt := _replaceable(folder, trusted):
-                return doubt
+    if path.parent == here or not path.is_relative_to(here):
+        return None
+    for part in path.parent.relative_to(here).parts:
+        here /= part
+        status = os.lstat(here)
+        if stat.S_ISLNK(status.st_mode) and status.st_uid not in trusted:
+            return Doubt(f"lies behind a link of another user (uid {status.st_uid})")
+        if doubt := _replaceable(here, trusted):
+            return doubt
     return None
 
 
@@ -166,7 +168,7 @@ class _Finder:
     """Finds in one folder what is found nowhere else."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.trusted = folder, owners()
+        self.folder = folder
         self.refused: dict[str | None, InvalidSpecError] = {}
 
     def find_spec(
@@ -179,11 +181,12 @@ class _Finder:
         spec = PathFinder.find_spec(name, path, target)
         if spec is None:
             return None
+        trusted = owners()
         compiled = [spec.cached, os.path.dirname(spec.cached)] if spec.cached else []
         for file in (spec.origin, *compiled, *(spec.submodule_search_locations or ())):
             if file is None or not os.path.exists(file):
                 continue
-            if doubt := distrust(Path(file), self.trusted):
+            if doubt := distrust(Path(file), trusted):
                 self.refused[name] = InvalidSpecError(
                     f"{doubt.reason}, and a spec may name code",
                     remedy=doubt.or_else("run in a folder of your own, or install the module"),
@@ -215,7 +218,9 @@ def _open_to(file: int | Path, status: os.stat_result, trusted: frozenset[int]) 
     """What ends that everybody, or a named user who is not trusted, may write; None if none may."""
     if status.st_mode & stat.S_IWOTH:
         return _NO_OTHERS
-    if not hasattr(os, "getxattr"):  # only Linux keeps its lists there
+    # Where there is a list, the permissions of the group are its mask, the most that it gives.
+    # Only Linux keeps it there.
+    if not status.st_mode & stat.S_IWGRP or not hasattr(os, "getxattr"):
         return None
     try:
         acl = os.getxattr(file, _ACL)

@@ -200,6 +200,6 @@ def test_no_home(monkeypatch: pytest.MonkeyPatch, isolated: Path) -> None:
     def homeless(*_: Any, **__: Any) -> str:
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(platformdirs, "user_config_dir", homeless)
+    monkeypatch.setattr(platformdirs.PlatformDirs, "user_config_dir", property(homeless))
     assert Places.here().user is None
     assert file("").spec.class_ == "One"
