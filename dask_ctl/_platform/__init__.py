@@ -16,6 +16,7 @@ from dask_ctl._platform.processes import (
 from dask_ctl._platform.signals import (
     ending_signals,
     forwarded_signals,
+    has_browser,
     in_foreground,
     sent_to_all,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "end_tree",
     "ending_signals",
     "forwarded_signals",
+    "has_browser",
     "how_to_start",
     "in_foreground",
     "is_python",

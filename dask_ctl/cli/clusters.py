@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from dask_ctl import _platform
 from dask_ctl.cli import printing
 from dask_ctl.cli.options import (
     Duration,
@@ -257,7 +258,8 @@ def dashboard(*, name: str) -> None:
 
     with lifecycle.open_dashboard(name) as (address, is_forwarded):
         printing.out(printable(address))
-        if sys.stdout.isatty() and address.startswith(("http://", "https://")):
+        is_page = address.startswith(("http://", "https://"))
+        if is_page and sys.stdout.isatty() and _platform.has_browser():
             click.launch(address)
         if is_forwarded:
             printing.note("This port is forwarded to it until Ctrl-C.")

@@ -122,8 +122,9 @@ def differences(resolved: ResolvedSpec, other: ResolvedSpec, env: Mapping[str, s
     import difflib
 
     before, after = (plan(each, env).splitlines(keepends=True) for each in (resolved, other))
-    names = str(resolved.origin), str(other.origin)
-    return "".join(difflib.unified_diff(before, after, *names))
+    # What is laid over the same spec differs by what it is.
+    names = [", ".join(map(str, each.used)) or str(each.origin) for each in (resolved, other)]
+    return "".join(difflib.unified_diff(before, after, names[0], names[1]))
 
 
 def _problems(resolved: ResolvedSpec, env: Mapping[str, str]) -> Iterator[Problem]:

@@ -44,6 +44,7 @@ class Patient(LocalCluster):
             wait()
         return super().close(timeout)
 """
+DISPLAYS = ("WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME", "DISPLAY")
 LINK = re.compile(r"\033]8;;(.*?)\033\\")
 
 
@@ -123,6 +124,21 @@ def test_list(named: Scripts) -> None:
     assert "running, adapts (minimum 0, maximum 2)" in ok(named.dask_cluster("list", "recorded"))
     wide = Terminal("list", "recorded", "--wide", columns=40).printed()
     assert "ADDRESS" in wide
+
+
+def test_dashboard(named: Scripts, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """It is opened where that would be seen: not on a login node, where there is no display."""
+    folder = tmp_path_factory.mktemp("browser")
+    browser = folder / "xdg-open"
+    browser.write_text(f"#!/bin/sh\necho $1 >> {folder}/opened\n")
+    browser.chmod(0o755)
+    plain = {"PATH": f"{folder}:{os.environ['PATH']}", **dict.fromkeys(DISPLAYS, "")}
+    address = ok(named.dask_cluster("dashboard", "a-name"))
+    assert Terminal("dashboard", "a-name", **plain).printed().split() == [address.strip()]
+    assert not (folder / "opened").exists()
+    Terminal("dashboard", "a-name", **{**plain, "DISPLAY": ":0"}).printed()
+    wait_until((folder / "opened").exists, "the page is opened")
+    wait_until(lambda: (folder / "opened").read_text() == address, "at its address")
 
 
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "dumb"])

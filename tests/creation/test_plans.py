@@ -78,8 +78,8 @@ def test_differences(scripts: Scripts) -> None:
         )
     told = ok(scripts.dask_cluster("spec", "plan", "one", "--diff", "two"))
     assert told.splitlines() == [
-        "--- one.yaml:3",
-        "+++ two.yaml:3",
+        "--- one.yaml:1",
+        "+++ two.yaml:1",
         "@@ -1,3 +1,3 @@",
         "-workers: 2 (processes)",
         "+workers: 3 (processes)",
@@ -87,5 +87,7 @@ def test_differences(scripts: Scripts) -> None:
         " memory of each: 1.00 GiB",
     ]
     refused(scripts.dask_cluster("spec", "plan", "one", "--diff", "no"), 3, "^Error: --diff: ")
+    told = ok(scripts.dask_cluster("spec", "plan", "one", "--diff", "one+two"))
+    assert told.splitlines()[1] == "+++ two.yaml:1, one.yaml:1"
     same = scripts.dask_cluster("spec", "plan", "one", "--diff", "one.yaml")
     assert (ok(same), same.stderr) == ("", "Both plans are the same.\n")
