@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -147,3 +148,25 @@ def test_what_others_have_left_stays(isolated: Path, monkeypatch: pytest.MonkeyP
     with ExitStack() as kept:
         command.write_private(kept, "a.pem", "text")
     assert [path.name for path in isolated.iterdir()] == ["dask-ctl-run-theirs"]
+
+
+def test_workers_of_run_import_nothing_that_lies_here(isolated: Path, scripts: Scripts) -> None:
+    """Multiprocessing would find itself in the current directory; what a task starts still may."""
+    for name in ("multiprocessing", "encodings", "psutil", "dask"):
+        (isolated / f"{name}.py").write_text("open('imported.txt', 'a').write(__name__)\n")
+    (isolated / "mine.py").write_text("print('found')")
+    (isolated / "spec.yaml").write_text(
+        "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n"
+        "kwargs: {n_workers: 1, threads_per_worker: 1, dashboard_address: null}\n"
+    )
+    script = (
+        "import subprocess, sys\nfrom dask.distributed import Client\n"
+        "command = [sys.executable, '-m', 'mine']\n"
+        "ask = lambda: subprocess.run(command, capture_output=True, text=True)\n"
+        "print(Client().submit(ask).result().stdout)\n"
+    )
+    elsewhere = isolated.parent / "script.py"
+    elsewhere.write_text(script)
+    ran = scripts.dask_cluster("run", "spec.yaml", "--", sys.executable, str(elsewhere))
+    assert ok(ran).split() == ["found"]
+    assert not (isolated / "imported.txt").exists()

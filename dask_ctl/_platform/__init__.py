@@ -12,6 +12,7 @@ from dask_ctl._platform.processes import (
     is_python,
     owned_by_user,
     since_boot,
+    start_resource_tracker,
 )
 from dask_ctl._platform.signals import (
     ending_signals,
@@ -42,5 +43,6 @@ __all__ = [
     "replace",
     "sent_to_all",
     "since_boot",
+    "start_resource_tracker",
     "user_id",
 ]

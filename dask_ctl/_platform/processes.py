@@ -51,6 +51,14 @@ def _user_of(process: Any) -> object:
     return process.uids().real if hasattr(process, "uids") else process.username()
 
 
+def start_resource_tracker() -> None:
+    """Start the process by which `multiprocessing` counts semaphores; Windows has none."""
+    if os.name == "posix":
+        from multiprocessing import resource_tracker
+
+        resource_tracker.ensure_running()
+
+
 def detached() -> dict[str, Any]:
     """The keywords of `subprocess.Popen` for a process that no terminal ends.
 

@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
-from typing import Any
+from typing import Any, Final
+
+import dask.config
 
 from dask_ctl import _platform
 from dask_ctl.backends import room_of
@@ -22,9 +24,12 @@ from dask_ctl.spec.resolved import ResolvedSpec
 
 logger = logging.getLogger("dask_ctl")
 
+_SAFE_PATH: Final = "PYTHONSAFEPATH"
+
 
 def create_for(resolved: ResolvedSpec, noted: Callable[[str], None] | None = None) -> Any:
     """The cluster of a spec, for a command to use; what its class prints goes to standard error."""
+    _keep_this_folder_out()
     with redirect_stdout(sys.stderr):
         expanded = resolved.expanded(os.environ).tree
         tree = shareable(resolved.tree, room_of(load(expanded)), expanded)
@@ -32,6 +37,24 @@ def create_for(resolved: ResolvedSpec, noted: Callable[[str], None] | None = Non
         if noted is not None and (note := exits.room_in_charge(cluster).owner_note(None)):
             noted(note)
         return cluster
+
+
+def _keep_this_folder_out() -> None:
+    """Keep worker processes from importing what somebody has put into the current directory.
+
+    `multiprocessing` starts Python with ``-c``, which looks there first, even for itself. A host
+    runs with ``-P``, which it hands on. What a task starts itself fares as ever.
+    """
+    if sys.flags.safe_path or _SAFE_PATH in os.environ:
+        return
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        _platform.start_resource_tracker()  # before it is needed, and the variable is gone
+    finally:
+        del os.environ[_SAFE_PATH]
+    nanny = "distributed.nanny"
+    started, then = f"{nanny}.pre-spawn-environ.{_SAFE_PATH}", f"{nanny}.environ.{_SAFE_PATH}"
+    dask.config.set({started: "1", then: ""})  # empty is unset
 
 
 def run_with(cluster: Any, command: Sequence[str]) -> int:
