@@ -28,7 +28,7 @@ _WATCH_INTERVAL: Final = 2.0  # seconds
 def _or_the_only_one(ctx: click.Context, _: Any, name: str | None) -> str | None:
     from dask_ctl import lifecycle
 
-    if name or ctx.resilient_parsing:  # a completion does not fail for want of a name
+    if name is not None or ctx.resilient_parsing:  # a completion does not fail for want of a name
         return name
     return lifecycle.only_cluster()
 

@@ -164,8 +164,8 @@ def run(*, name: str | None, detach: bool, command: list[str], **spec: Any) -> N
         raise click.UsageError("--name takes a running cluster as it is; leave out the spec")
     from dask_ctl import lifecycle
 
-    resolved = None if name else resolved_from(**spec)
-    printing.note(_creating(resolved) if resolved else f"connecting to {name}")
+    resolved = resolved_from(**spec) if name is None else None
+    printing.note(_creating(resolved) if name is None else f"connecting to {name}")
     with _ending(), _undone():
         sys.exit(lifecycle.run_command(command, resolved, name=name, noted=printing.note))
 

@@ -141,7 +141,7 @@ def launch_cluster(
         resolved = asked(resolved, "--idle-timeout", {"idle_timeout": idle_timeout})
     if secure:
         resolved = secured(resolved)
-    name = name or name_for(resolved)
+    name = name_for(resolved) if name is None else name
     launch = Launch(name, resolved.tree, deadline, command)
     try:
         launch.until("hosted" if wait is None else "running", noted)

@@ -153,6 +153,10 @@ def test_names_that_exist(shell: Scripts, monkeypatch: pytest.MonkeyPatch) -> No
     record = records.read("a")
     refused(shell.dask_cluster("create", "--name", "a"), 4, "there is a cluster 'a' already; ")
     refused(shell.dask_cluster("create", "--name", "a/b"), 4, "'a/b' cannot be the name of a ")
+    # A variable of the shell that is not set is no wish for any name, nor for the only cluster.
+    refused(shell.dask_cluster("create", "--name", ""), 4, "'' cannot be the name of a ")
+    refused(shell.dask_cluster("scale", "", "3"), 6, "there is no cluster ''; there are: a")
+    refused(shell.dask_cluster("run", "--name", "", "--", "true"), 6, "there is no cluster ''")
     refused(shell.dask_cluster("show", "aa"), 6, "no cluster 'aa'.*; did you mean 'a'.* a")
     # Each once, by its name: its scheduler is found by another method too.
     with monkeypatch.context() as context:
