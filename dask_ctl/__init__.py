@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
+    from dask_ctl import discovery, exceptions, lifecycle, proxy
     from dask_ctl.exceptions import (
         BackendError,
         DaskClusterConfigNotFound,
@@ -82,11 +83,16 @@ __all__ = [
 ]
 
 
+_MODULES = ("discovery", "exceptions", "lifecycle", "proxy")
+
+
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
         return version("dask-ctl")
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = "exceptions" if name[0].isupper() else "lifecycle"
@@ -94,4 +100,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, *_MODULES]

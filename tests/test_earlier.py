@@ -7,6 +7,8 @@ import importlib
 import json
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +40,18 @@ def port() -> Iterator[int]:
 def test_version() -> None:
     """It is the one that is installed."""
     assert dask_ctl.__version__ == version("dask-ctl")
+
+
+def test_modules_need_no_import_of_their_own() -> None:
+    """``import dask_ctl`` is enough for ``dask_ctl.lifecycle``, and loads nothing by itself."""
+    code = (
+        "import sys, dask_ctl\n"
+        "assert 'dask_ctl.lifecycle' not in sys.modules\n"
+        "print(dask_ctl.lifecycle.create_cluster is dask_ctl.create_cluster)\n"
+        "print(dask_ctl.proxy.ProxyCluster, dask_ctl.discovery, dask_ctl.exceptions)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("True\n")
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,7 @@ class Launch:
             for line in stdout:
                 self._lines.put(line)
         self._lines.put(b"")
+        self._process.wait()  # it lives on, and is no zombie once it has ended
 
     def _events(self) -> Iterator[dict[str, Any]]:
         while True:
