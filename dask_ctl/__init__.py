@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
-    from dask_ctl import discovery, exceptions, lifecycle, proxy
+    from dask_ctl import discovery as discovery
+    from dask_ctl import exceptions as exceptions
+    from dask_ctl import lifecycle as lifecycle
+    from dask_ctl import proxy as proxy
     from dask_ctl.exceptions import (
         BackendError,
         DaskClusterConfigNotFound,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import json
+import os
 import pickle
 import re
 import subprocess
@@ -25,6 +26,7 @@ from dask_ctl.management.info import ClusterInfo
 from dask_ctl.proxy import ProxyCluster
 from dask_ctl.spec.settings import disabled_discovery
 from tests.backends.scripts import Scripts, listed, ok, refused
+from tests.conftest import ROOT
 from tests.test_schedulers import configured, free_port
 
 SPELLINGS = ["proxycluster-{}", "localhost:{}", "{}"]
@@ -50,7 +52,10 @@ def test_modules_need_no_import_of_their_own() -> None:
         "print(dask_ctl.lifecycle.create_cluster is dask_ctl.create_cluster)\n"
         "print(dask_ctl.proxy.ProxyCluster, dask_ctl.discovery, dask_ctl.exceptions)"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
     assert ran.stdout.startswith("True\n")
 
 
