@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -122,3 +123,22 @@ def test_a_terminal_of_few_letters(scripts: Scripts, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
     done = subprocess.run([*DASK_CLUSTER, "spec", "show"], capture_output=True, check=True)
     assert "größer \\u66f4\\u5927" in done.stdout.decode("cp1252")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows keeps a directory that is in use")
+def test_a_directory_that_was_deleted(scripts: Scripts) -> None:
+    """What lies beside it is still found; what would be said of it cannot be."""
+    (scripts.cwd / "spec.yaml").write_text(SPEC)
+    dask_cluster = shlex.join(map(str, DASK_CLUSTER))
+
+    def there(*args: str) -> subprocess.CompletedProcess[str]:
+        (scripts.cwd / "gone").mkdir()
+        words = f'cd gone && rmdir "$PWD" && exec {dask_cluster} "$@"'
+        return scripts.run("sh", "-c", words, "sh", *args)
+
+    assert "n_workers" in ok(there("spec", "show", "../spec.yaml"))
+    threads = ("--set", "kwargs.processes=false")  # multiprocessing wants to know where it is
+    ok(there("run", "../spec.yaml", *threads, "--", "true"))
+    for args in ((), ("--local",)):
+        told = there("spec", "use", "../spec.yaml", *args)
+        refused(told, 5, "^Error: the current directory does not exist any more; leave it$")

@@ -102,7 +102,7 @@ class Library:
     def load(self, file: SpecFile | PackagedSpec, asked_by: Origin | None = None) -> Located:
         """What a file holds; `asked_by` named it, unless it was found by itself."""
         path = None if isinstance(file, PackagedSpec) else file.path
-        with self._read(os.path.realpath(path) if path else file.place, file.place, asked_by):
+        with self._read(_real(path) if path else file.place, file.place, asked_by):
             tree = self.places.load(file, asked_by)
             return self._composed(tree, path and path.parent)
 
@@ -174,6 +174,13 @@ class Library:
             yield
         finally:
             del self._reading[key]
+
+
+def _real(path: Path) -> str:
+    try:
+        return os.path.realpath(path)
+    except FileNotFoundError:  # the current directory was deleted under us
+        return str(path)
 
 
 def _too_far(problem: str, asked_by: Origin | None) -> InvalidSpecError:

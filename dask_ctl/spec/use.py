@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from dask_ctl.exceptions import DaskCtlError, Problem
+from dask_ctl.exceptions import BackendError, DaskCtlError, Problem
 from dask_ctl.spec import userfile
 from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.located import Origin, Source, lookup
@@ -38,9 +38,11 @@ def use(name: str | None, *, local: bool) -> tuple[Path | None, list[Problem]]:
     DaskClusterConfigNotFound, InvalidSpecError
         If there is no such spec, it is wrong, or the file cannot be changed.
     BackendError
-        If the file cannot be written.
+        If the file cannot be written, or the current directory was deleted.
     """
     places = Places.here()
+    if not places.cwd.is_absolute():
+        raise BackendError("the current directory does not exist any more", remedy="leave it")
     problems: list[Problem] = []
     if name is not None:
         resolved = resolve(name, asked_by="NAME", places=places)
