@@ -14,8 +14,8 @@ from dask_ctl.backends import _private as _private_of_backends
 from tests.conftest import ROOT, require_package
 
 PACKAGE = ROOT / "dask_ctl"
-# Classes that specs name, as those of any other package.
-APART = {PACKAGE / "mpi.py", PACKAGE / "proxy.py"}
+# The name by which specs know a class of our own.
+APART = {PACKAGE / "mpi.py"}
 NAMES = re.compile(
     r"\b(dask_jobqueue|dask_kubernetes|kr8s|dask_gateway|coiled|dask_cloudprovider|SSHCluster"
     r"|KubeCluster|JobQueueCluster|GatewayCluster|[A-Z]{3,}Cluster|[A-Z]{3,}Runner)\b"

@@ -11,7 +11,7 @@ from dask_ctl.backends.runners import Runner
 class MPI(Runner):
     """`dask_ctl.mpi.MPIRunner`, which asks for its ranks itself."""
 
-    classes = ("dask_ctl.mpi.MPIRunner",)
+    classes = ("dask_ctl.backends.mpi_runner.MPIRunner",)
     packages = {"dask_jobqueue": "dask-jobqueue"}
     launcher = "mpirun"
     templates = ("mpi",)
