@@ -108,7 +108,7 @@ def test_secrets_are_masked(project: Path) -> None:
     """Values of keys that look secret are hidden unless asked for; variables never are."""
     (project / "dask-cluster.yaml").write_text(
         SPEC + "  api_token: t0p\n  auth: {password: [t0p, '${env:PW}'], user: me}\n"
-        "  client_keys: {a: t0p}\n  secret: ${env:SECRET}\n"
+        "  private_keys: {a: t0p}\n  secret: ${env:SECRET}\n"
     )
     for output in ("yaml", "json"):
         shown = dask_cluster("spec", "show", "--output", output).stdout

@@ -158,26 +158,27 @@ def scale(*, target: tuple[str, int], no_wait: bool, timeout: float) -> None:
 @click.option(
     "--minimum",
     type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Never fewer workers than this.",
+    help="Never fewer workers than this.  [default: 0]",
 )
 @click.option("--maximum", type=click.IntRange(min=1), help="Never more workers than this.")
 @click.option("--off", is_flag=True, help="Adapt no more, and keep the workers that are there.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until the minimum is there.")
 @timeout_option(300, "Wait no longer than this.")
 def adapt(
-    *, name: str, minimum: int, maximum: int | None, off: bool, no_wait: bool, timeout: float
+    *, name: str, minimum: int | None, maximum: int | None, off: bool, no_wait: bool, timeout: float
 ) -> None:
     """Have the cluster NAME have as many workers as its work needs."""
-    if off == (maximum is not None):
+    if off and (minimum, maximum) != (None, None):
+        raise click.UsageError("--off excludes --minimum and --maximum")
+    if not off and maximum is None:
         raise click.UsageError("give --maximum, or --off")
     from dask_ctl import lifecycle
 
-    if maximum is None:
+    if maximum is None:  # with --off
         kept = lifecycle.stop_adapting(name, timeout=timeout)
         printing.note(f"{name} stays at {plural(kept, 'worker')}.")
         return
+    minimum = minimum or 0
     if minimum > maximum:
         raise click.UsageError("--minimum is more than --maximum")
     deadline = time.monotonic() + timeout

@@ -13,7 +13,13 @@ from typing import Any, Final
 import click
 
 from dask_ctl.cli import printing
-from dask_ctl.cli.options import Duration, resolved_from, timeout_option, with_spec
+from dask_ctl.cli.options import (
+    Duration,
+    complete_cluster,
+    resolved_from,
+    timeout_option,
+    with_spec,
+)
 
 
 @click.command(epilog="Example: dask cluster create hpc.yaml --name mine --wait 2")
@@ -88,9 +94,9 @@ def _ending() -> Iterator[None]:
     context = click.get_current_context().parent
     try:
         yield
-    except SystemExit as ending:
-        end_process(int(ending.code or 0))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and not isinstance(error.code, str):
+            end_process(error.code or 0)
         code = printing.failure(error, debug=context and context.params.get("debug"))
         if code is None:
             raise
@@ -149,6 +155,7 @@ def _forgotten(args: list[str], ctx: click.Context) -> click.UsageError | None:
 @with_spec
 @click.option(
     "--name",
+    shell_complete=complete_cluster,
     help="Use the running cluster NAME, and leave it running; with --detach, call the new one so.",
 )
 @click.option("--detach", is_flag=True, help="Return once it runs, and print its name.")

@@ -15,6 +15,8 @@ import click
 from dask_ctl.exceptions import plural, printable
 
 _LINE_INTERVAL: Final = 10.0  # seconds
+_BAR: Final = 20  # columns
+_CLOCK: Final = len("x  0:00:00 ")
 _DISPENSABLE: Final = ("ADDRESS", "DISCOVERY", "THREADS", "MEMORY", "TYPE", "AGE")  # in this order
 _COLOURS: Final = {"running": "green", "dead": "red", "orphaned": "red"}
 
@@ -219,11 +221,16 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
-    columns = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
-    if total:
-        columns[2:2] = [BarColumn(), TextColumn("{task.completed}/{task.total}")]
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    console = Console(stderr=True)
+    counted = [BarColumn(_BAR), TextColumn("{task.completed}/{task.total}")] if total else []
+    # Where there is no room for all, the text gives way: not how far it is.
+    others = _CLOCK + (_BAR + len(f" {total}/{total} ") if total else 0)
+    room = Column(max_width=max(console.width - others, _CLOCK), no_wrap=True)
+    text = TextColumn("{task.description}", table_column=room)
+    columns = [SpinnerColumn(), text, *counted, TimeElapsedColumn()]
+    with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task(what, total=total)
 
         def told(n: int) -> None:

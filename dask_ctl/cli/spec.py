@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -126,7 +128,12 @@ def plan(*, diff: str | None, **spec: Any) -> None:
     if told:
         printing.out(told, nl=False)
     else:
-        printing.note("Both plans are the same.")
+        printing.note("Both plans are the same; what they do not tell, such as env, may differ.")
+
+
+def _briefly(problem: str) -> str:
+    """A problem without the places that were looked at, which are listed below."""
+    return re.sub(r" \(looked at [^)]*\)", "", problem)
 
 
 @group.command(name="list", epilog="Example: dask cluster spec list")
@@ -147,7 +154,7 @@ def list_(*, output: str) -> None:
         (
             "*" if e.in_force else "",
             e.name,
-            e.backend or f"({e.problem or 'partial'})",
+            e.backend or f"({_briefly(e.problem) if e.problem else 'partial'})",
             e.origin.where + (f" (hidden by {e.hidden_by})" if e.hidden_by else ""),
         )
         for e in found
@@ -157,7 +164,8 @@ def list_(*, output: str) -> None:
     else:
         printing.table(("", "NAME", "BACKEND", "ORIGIN"), rows)
         named = {each.origin.via.where for each in found if each.in_force and each.origin.via}
-        printing.out("* in force" + (f", named by {', '.join(named)}" if named else ""))
+        legend = "* in force" if any(each.in_force for each in found) else "none is in force"
+        printing.out(legend + (f", named by {', '.join(named)}" if named else ""))
     printing.out("\nPlaces looked at:")
     for path, exists in places:
         printing.out(f"  {printable(str(path))}{'' if exists else ' (does not exist)'}")
@@ -227,7 +235,8 @@ def init(*, backend: str | None, target: Path | None, force: bool) -> None:
     except OSError as error:
         problem = f"{target} cannot be written: {error.strerror}; name another file with -o"
         raise click.ClickException(problem) from None
-    printing.note(f"Wrote {target}. To check it: dask cluster spec check {target}")
+    command = shlex.join(["dask", "cluster", "spec", "check", str(target)])
+    printing.note(f"Wrote {target}. To check it: {command}")
 
 
 def _asked_backend() -> str:

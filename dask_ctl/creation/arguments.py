@@ -40,9 +40,10 @@ def _plain(tree: Located, key: str) -> Any:
 
 
 def known_names(room: Backend) -> set[str]:
-    """The names of keyword arguments that are known to be taken."""
+    """The names of keyword arguments that are known to be taken, but for those of the call."""
     own = signature.own(room.target)
-    return signature.names(*room.takers({})[0]) | (signature.explicit(own) if own else set())
+    known = signature.names(*room.takers({})[0]) | (signature.explicit(own) if own else set())
+    return known - _OF_THE_CALL
 
 
 def misfits(room: Backend, args: list[Any], kwargs: Mapping[str, Any]) -> Iterator[Problem]:

@@ -135,7 +135,7 @@ class _Call:
             except (Exception, KeyboardInterrupt) as error:
                 half_built = self.room.half_built(error)
                 if half_built is not None and not asynchronous:
-                    self._left = exits.undo(half_built, self.room)
+                    self._left = exits.undo(half_built, self.room, exits.HALF_BUILT_TIMEOUT)
                 raise
             if interrupted():
                 exits.undo(cluster, self.room)
@@ -239,7 +239,9 @@ class _Call:
             if error.problem.origin is None:
                 raise type(error).of(self.resolved.located(error.problem)) from error.__cause__
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            if isinstance(error, SystemExit) and not isinstance(error.code, str):
+                raise  # the end of a rank
             known = secrets({"args": self.args, "kwargs": self.kwargs, "env": self.spec.env})
             told = "; ".join(filter(None, (_with_cause(error), self._left)))
             said = scrubbed(told, [*known, *self._secrets])
@@ -277,10 +279,15 @@ def _warn(problem: Problem) -> None:
     warnings.warn(str(problem), DaskCtlWarning, stacklevel=5)
 
 
+def _above(error: BaseException) -> BaseException | None:
+    """What an error comes from: of several at once, the first."""
+    return error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__
+
+
 def _with_cause(error: BaseException) -> str:
     """What an error says, and its first cause: "Cluster failed to start." alone says nothing."""
-    cause = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
+    cause: BaseException = error
+    while above := _above(cause):
+        cause = above
     text, why = text_of(error), text_of(cause)
     return text if why in text else f"{text.rstrip('.')}: {why}"

@@ -28,6 +28,7 @@ from dask_ctl.exceptions import reason, text_of
 logger = logging.getLogger("dask_ctl")
 
 _SIGNAL_TIMEOUT: Final = 30.0  # seconds
+HALF_BUILT_TIMEOUT: Final = 10.0  # what distributed gives a cluster that is open at exit
 
 _owned: weakref.WeakKeyDictionary[Any, Backend] = weakref.WeakKeyDictionary()
 _runners: list[Any] = []  # held, as scripts need not
@@ -111,7 +112,7 @@ def _close_all() -> None:
             _end(cluster, room, close=True)
 
 
-def undo(cluster: Any, room: Backend) -> str | None:
+def undo(cluster: Any, room: Backend, within: float | None = None) -> str | None:
     """Close what was started, after a failure, whose error is the one to be seen.
 
     Parameters
@@ -121,6 +122,8 @@ def undo(cluster: Any, room: Backend) -> str | None:
         left running.
     room : Backend
         Its room.
+    within : float, optional
+        After how many seconds to give up, and have the process end without.
 
     Returns
     -------
@@ -135,7 +138,12 @@ def undo(cluster: Any, room: Backend) -> str | None:
         # Cancelled half way: only a cluster that has failed closes what there is of it.
         cluster.status = Status.failed
     with interrupts.deferred(f"{room.name} is being closed"):
-        return _end(cluster, room, close=True)
+        if within is None:
+            return _end(cluster, room, close=True)
+        try:
+            return in_daemon(partial(_end, cluster, room, close=True)).result(within)
+        except TimeoutError:
+            return f"what there is of it could not be closed within {within:g} s"
 
 
 def _end(cluster: Any, room: Backend, *, close: bool) -> str | None:

@@ -66,7 +66,7 @@ def main() -> None:
     except KeyboardInterrupt:
         owner.keeper.say(failed="stopped before it was there", exit_code=BackendError.exit_code)
         sys.exit(BackendError.exit_code)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         problem = explained(error)
         if problem is None:
             raise

@@ -86,10 +86,11 @@ def use_spec(name: str | os.PathLike[str] | None, *, local: bool = False) -> Pat
     BackendError
         If the file cannot be written.
     """
-    from dask_ctl.exceptions import DaskCtlWarning
+    from dask_ctl.exceptions import DaskCtlWarning, InBrief
     from dask_ctl.spec.use import use
 
-    path, problems = use(None if name is None else os.fspath(name), local=local)
+    with InBrief():
+        path, problems = use(None if name is None else os.fspath(name), local=local)
     for problem in problems:
         warnings.warn(str(problem), DaskCtlWarning, stacklevel=2)
     return path

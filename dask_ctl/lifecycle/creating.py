@@ -68,9 +68,9 @@ def create_cluster(
     from dask_ctl.exceptions import InBrief
 
     __tracebackhide__ = True  # as in all that is between a script and the class, for IPython
-    resolved = resolved_from(spec_path, local_fallback)
-    say_once(resolved)
     with InBrief():
+        resolved = resolved_from(spec_path, local_fallback)
+        say_once(resolved)
         cluster: Cluster = create(resolved, asynchronous=asynchronous)
     return cluster
 

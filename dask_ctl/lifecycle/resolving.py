@@ -53,7 +53,10 @@ def resolve_spec(
     >>> resolved.origins["class"].source.label
     'argument'
     """
-    return resolved_from(spec_path, local_fallback, settings, asked_by)
+    from dask_ctl.exceptions import InBrief
+
+    with InBrief():
+        return resolved_from(spec_path, local_fallback, settings, asked_by)
 
 
 def check_spec(
@@ -137,8 +140,8 @@ def plan_spec(
     from dask_ctl.creation.check import differences, plan
     from dask_ctl.exceptions import InBrief
 
-    resolved = resolved_from(spec_path, local_fallback)
     with InBrief():
+        resolved = resolved_from(spec_path, local_fallback)
         if diff is None:
             return Text(plan(resolved, os.environ))
         return Text(differences(resolved, resolved_from(diff, local_fallback), os.environ))

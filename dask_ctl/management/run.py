@@ -20,6 +20,7 @@ from dask_ctl.creation.call import create
 from dask_ctl.creation.target import load
 from dask_ctl.hosts.command import environment_for, exit_code, start
 from dask_ctl.hosts.owner import shareable
+from dask_ctl.management import apart
 from dask_ctl.spec.resolved import ResolvedSpec
 
 logger = logging.getLogger("dask_ctl")
@@ -30,6 +31,7 @@ _SAFE_PATH: Final = "PYTHONSAFEPATH"
 def create_for(resolved: ResolvedSpec, noted: Callable[[str], None] | None = None) -> Any:
     """The cluster of a spec, for a command to use; what its class prints goes to standard error."""
     _keep_this_folder_out()
+    _keep_the_terminal_out()
     with redirect_stdout(sys.stderr):
         expanded = resolved.expanded(os.environ).tree
         tree = shareable(resolved.tree, room_of(load(expanded)), expanded)
@@ -55,6 +57,17 @@ def _keep_this_folder_out() -> None:
     nanny = "distributed.nanny"
     started, then = f"{nanny}.pre-spawn-environ.{_SAFE_PATH}", f"{nanny}.environ.{_SAFE_PATH}"
     dask.config.set({started: "1", then: ""})  # empty is unset
+
+
+def _keep_the_terminal_out() -> None:
+    """Have each worker process leave the group to which the terminal sends Ctrl-C."""
+    preload: Any = dask.config.get("distributed.worker.preload") or []
+    preload = [preload] if isinstance(preload, str) else list(preload)
+    argv = list(dask.config.get("distributed.worker.preload-argv") or [])
+    if all(isinstance(word, str) for word in argv):  # which are for each of them
+        argv = [argv] * len(preload)
+    loaded = {"preload": [*preload, apart.PRELOAD], "preload-argv": [*argv, []]}
+    dask.config.set({f"distributed.worker.{key}": value for key, value in loaded.items()})
 
 
 def run_with(cluster: Any, command: Sequence[str]) -> int:

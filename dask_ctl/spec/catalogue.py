@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dask.config
 
@@ -22,6 +22,8 @@ from dask_ctl.spec.packaged import PackagedSpec, packaged_specs
 from dask_ctl.spec.places import FILE_NAME, Places, SpecFile
 from dask_ctl.spec.resolve import resolve
 from dask_ctl.spec.resolved import ResolvedSpec
+
+_CONFIGURED: Final = "ctl.cluster-spec"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +71,16 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """All specs of the configuration, the three places and packages, those in force marked."""
+    """All specs of the configuration, the three places and packages, those in force marked.
+
+    What is configured and wrong, or meant for elsewhere, is one of them.
+    """
     configuration, places = Configuration.here(), Places.here()
+    current, failed = None, None
     try:
         current = resolve(configuration=configuration, places=places)
-    except DaskCtlError:
-        current = None
+    except DaskCtlError as error:
+        failed = error.problem
     used = {origin.where: origin for origin in current.used} if current else {}
     overridden = current.overridden if current else ()
     replaced = {each.origin.place: each.by.where for each in overridden if not each.origin.via}
@@ -98,12 +104,16 @@ def entries() -> list[Entry]:
         names.setdefault(name, found[-1].origin.where)
     if current:
         found += [_unnamed(origin, current) for origin in used.values()]
+    if failed and isinstance(failed.origin, Origin):  # else nothing is configured
+        where = failed.origin.via or failed.origin
+        if where.place not in {each.origin.place for each in found if each.problem}:
+            found.append(Entry(name=_CONFIGURED, origin=where, problem=str(failed)))
     return found
 
 
 def _unnamed(origin: Origin, current: ResolvedSpec) -> Entry:
     """What is in force and has no name to call it by."""
-    name = origin.place if origin.source is Source.FILE else "ctl.cluster-spec"
+    name = origin.place if origin.source is Source.FILE else _CONFIGURED
     backend = current.spec.target if current.origin.place == origin.place else None
     return Entry(name=name, backend=backend, origin=origin, in_force=True)
 
@@ -123,19 +133,20 @@ def _specs(
     inline = dict(reversed(list(configuration.names())))
     yield from ((name, origin, None) for name, origin in reversed(inline.items()))
     for folder in places.folders:
-        for path in _spec_files(folder):
+        for path in _spec_files(folder, own=folder != places.cwd):
             file = SpecFile(path, places.show(path), doubtful=folder == places.cwd)
             yield path.name if path.name == FILE_NAME else path.stem, file.origin, file
     yield from ((packaged.name, packaged.origin, packaged) for packaged in packaged_specs())
 
 
-def _spec_files(folder: Path) -> Iterator[Path]:
+def _spec_files(folder: Path, *, own: bool) -> Iterator[Path]:
+    """The files of a folder that mean to be specs: all, if there is nothing else in it."""
     try:
         paths = sorted(folder.iterdir())
     except OSError:
         return
     for path in paths:
-        if path.suffix.lower() in ENDINGS and path.is_file() and _is_spec(path):
+        if path.suffix.lower() in ENDINGS and path.is_file() and (own or _is_spec(path)):
             yield path
 
 
@@ -149,4 +160,6 @@ def _is_spec(path: Path) -> bool:
         return False
     if not isinstance(value, dict):
         return False
-    return {"module", "class"} <= value.keys() or {"version"} <= value.keys() <= set(KEYS)
+    versioned = "version" in value and value["version"].value == 1
+    others = value.keys() & set(KEYS) - {"version"}
+    return bool({"module", "class"} <= value.keys() or (versioned and others))

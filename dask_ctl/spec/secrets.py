@@ -11,11 +11,12 @@ MASK: Final = "***"
 # Words of a name, apart: 'tokenizer', 'keyboard' and 'author' are other words.
 _WORDS: Final = re.compile(
     r"(^|_)(pwd|pw|pass|secrets?|tokens?|credentials?|auth|authorization|cookies?|apikey|passcode"
-    r"|jwt|bearer|pat|sas|(?:db|ftp|my|pg|smtp|ssh|user)pass|[a-z]*(passwords?|passwd|passphrase))(_|$)"
+    r"|jwt|bearer|pat|sas|(?:db|ftp|my|pg|smtp|ssh|user)pass|(?:access|api|auth|bearer|refresh|session)tokens?"
+    r"|[a-z]*(passwords?|passwd|passphrase)\d?)(_|$)"
 )
 _KEYS: Final = (
     "api",
-    "(?<!tls_)client",  # of distributed: a file
+    "(?<!tls_)client(?!_?keys)",  # of distributed a file, of asyncssh files
     "private",
     "access",
     "secret",
@@ -24,6 +25,13 @@ _KEYS: Final = (
     "encryption",
     "signing",
     "license",
+    "master",
+    "hmac",
+    "storage",
+    "session",
+    "openai",
+    "anthropic",
+    "wandb",
 )
 _KEY: Final = re.compile(rf"(^|_)({'|'.join(_KEYS)})_?keys?(_|$)")
 # What tells where a secret is, how long it lasts, of what kind it is, or how many there are.
@@ -49,7 +57,7 @@ _OPTIONS: Final = (
     (r"ssh-keygen\b", r"-[NP]\s{1,9}"),
 )
 _READERS: Final = (  # of what is piped into them
-    r"kinit|passwd|sudo\s{1,9}-S|--password-stdin|--with-token|--passphrase-fd"
+    r"kinit|(?:ch)?passwd|sudo\s{1,9}-S|--password-stdin|--with-token|--passphrase-fd"
 )
 # A text's secrets, by what is before them; a name there must look secret. Repetitions are bounded
 # where a text could have many places to begin at.
@@ -61,12 +69,14 @@ _PATTERNS: Final = tuple(
             r"(?P<before>\b[a-zA-Z][\w+.-]{0,30}://[^\s/:@]{0,99}:)"
             r"(?P<secret>[^\s/\"]{1,999}|(?!\d{1,5}/)[^\s\"]{1,999}?)(?=@)"
         ),
+        # A token in the place of a user: long, and with digits.
+        r"(?P<before>\bhttps?://)(?P<secret>(?=[\w.-]{0,99}\d)[\w.-]{16,999})(?=@)",
         r"(?P<before>\$\{(?:env|text):(?P<name>\w+):-)(?P<secret>(?!\$\{)[^}]+)",
         (
             r"(?P<before>(?:^|(?<=[\s;&?#,(\"']))(?:--?)?(?P<name>[A-Za-z_][\w-]*)\s*=\s*)"
             rf"(?P<secret>{_QUOTED}|\$\([^)]*\)|`[^`]*`|(?:\\.|(?!,[A-Za-z_][\w-]*=)[^\s;&\\])+)"
         ),
-        rf"(?P<before>(?:(?<!\S)--?|\bset(?:env)?\s+)(?P<name>[A-Za-z_][\w.-]*)\s+)(?P<secret>{_QUOTED}|[^\s-]\S*)",
+        rf"(?P<before>(?:(?<!\S)--?|\bset(?:env)?\s+)(?P<name>[A-Za-z_][\w.-]*)\s+)(?P<secret>{_QUOTED}|(?!<<<)[^\s-]\S*)",
         rf"(?P<before>[\"'](?P<name>[\w.-]+)[\"']\]?\s*[:=]\s*)(?P<secret>{_QUOTED})",
         r"(?P<before>^[ \t]*(?P<name>[A-Za-z_][\w-]*)[ \t]*:[ \t]+)(?P<secret>\S+)(?=[ \t]*$)",
         (
@@ -77,7 +87,7 @@ _PATTERNS: Final = tuple(
         r"(?P<before>[?&](?i:[\w-]{0,30}signature|sig)=)(?P<secret>[^\s&\"']+)",
         # Of curl, and of its .netrc.
         r"(?P<before>(?<!\S)(?:-H|--header)[\s=]{0,9}[\"']?(?P<name>[\w-]{1,99})\s{0,9}:\s{0,9})(?P<secret>[^\s\"']+)",
-        r"(?P<before>(?<!\S)(?:-u|--user|--proxy-user)[\s=]{0,9}[^\s:/]{1,99}:)(?P<secret>\S+)",
+        r"(?P<before>(?<!\S)(?:-u|--user|--proxy-user|--(?:src-|dest-)?creds)[\s=]{0,9}[^\s:/]{1,99}:)(?P<secret>\S+)",
         # Commands that take one by a short option, or name what comes next.
         *(
             rf"(?P<before>\b(?:{commands}){_WITHIN}\s{option})(?P<secret>{_QUOTED}|[^\s-]\S*)"
@@ -89,7 +99,7 @@ _PATTERNS: Final = tuple(
         r"(?P<before>\bmc\s{1,9}alias\s{1,9}set(?:\s{1,9}\S{1,999}){3}\s{1,9})(?P<secret>\S+)",
         # What is piped into one that reads it.
         (
-            rf"(?P<before>\b(?:echo|printf)\s{{1,9}}(?:-n\s{{1,9}})?)(?P<secret>{_QUOTED}|[^\s|]\S*)"
+            rf"(?P<before>\b(?:echo|printf)\s{{1,9}}(?:-n\s{{1,9}})?(?:[\w.-]{{1,99}}:)?)(?P<secret>{_QUOTED}|[^\s|]\S*)"
             rf"(?=\s{{0,9}}\|[^\n]{{0,200}}\s(?:{_READERS})(?![\w-]))"
         ),
         rf"(?P<before>(?<![\w-])(?:{_READERS})(?![\w-]){_WITHIN}<<<\s{{0,9}})(?P<secret>{_QUOTED}|\S+)",
@@ -169,7 +179,11 @@ def secrets(value: Any, key: object = None) -> Iterator[str]:
     elif isinstance(value, str) and not looks_secret(key):
         yield from (match[0] for match in _PEM.finditer(value))
         found = (match for pattern in _PATTERNS for match in pattern.finditer(value))
-        yield from (match["secret"].strip("\"'") for match in found if _hides(match))
+        for match in found:
+            if _hides(match):
+                yield match["secret"].strip("\"'")
+            else:
+                yield from secrets(_within(match))
 
 
 def variables(value: Any) -> list[str]:
@@ -228,8 +242,21 @@ def _masked_whole(value: Any) -> Any:
 def _masked_parts(text: str) -> str:
     text = _PEM.sub(MASK, text)
     for pattern in _PATTERNS:
-        text = pattern.sub(lambda m: f"{m['before']}{MASK}" if _hides(m) else m[0], text)
+        text = pattern.sub(_masked_match, text)
     return text
+
+
+def _masked_match(match: re.Match[str]) -> str:
+    if _hides(match):
+        return f"{match['before']}{MASK}"
+    inside = _within(match)
+    return match[0].replace(inside, _masked_parts(inside)) if inside else match[0]
+
+
+def _within(match: re.Match[str]) -> str:
+    """What stands in the quotes of something that is no secret itself, such as all of a command."""
+    text = match["secret"]
+    return text[1:-1] if len(text) > 1 and text[0] in "\"'" and text[0] == text[-1] else ""
 
 
 def _hides(match: re.Match[str]) -> bool:

@@ -11,6 +11,7 @@ from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.located import Origin, Source, lookup
 from dask_ctl.spec.places import Places
 from dask_ctl.spec.resolve import resolve
+from dask_ctl.spec.resolved import Overridden
 
 EVERYWHERE: Final = "cluster-spec"
 BY_FOLDER: Final = "project-specs"
@@ -83,9 +84,12 @@ def _shadows(path: Path, keys: tuple[str, ...]) -> list[Problem]:
     if said is None:
         return []
     try:
-        overridden = resolve(local_fallback=True).overridden
-    except DaskCtlError:
-        return []
+        overridden = resolve().overridden
+    except DaskCtlError:  # of what goes before it
+        first = next(Configuration.here().at(EVERYWHERE)).origin
+        overridden = (
+            (Overridden(said.origin, first, ""),) if first.source > said.origin.source else ()
+        )
     return [
         Problem(
             f"not in force here: {entry.by} goes before it",

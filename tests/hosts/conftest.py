@@ -36,6 +36,9 @@ def hanging(asynchronous=False):
 def failing(asynchronous=False):
     raise RuntimeError("no such luck")
 
+def exiting(asynchronous=False):
+    raise SystemExit("no licence")
+
 def dying(asynchronous=False):
     import os
     print("last words", flush=True)

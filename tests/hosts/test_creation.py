@@ -90,6 +90,7 @@ def test_interrupted(shell: Scripts, mine: Callable[[str], Path], name: str) -> 
     ("name", "error"),
     [
         ("failing", "failing.yaml:3: mine.failing failed: no such luck; check its args"),
+        ("exiting", "exiting.yaml:3: mine.exiting failed: no licence; check its args"),
         ("dying", "creating cluster 'a' ended without a word: last words; see whether"),
     ],
 )

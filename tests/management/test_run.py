@@ -271,7 +271,29 @@ def test_ctrl_c_in_a_terminal(shell: Scripts) -> None:
     said = read_all(parent)
     os.close(parent)
     assert process.wait(timeout=60) == 9, said
-    assert "['SIGINT']" in said  # workers of this machine get it, too, and may say so
+    assert "['SIGINT']" in said
+    assert "KeyboardInterrupt" not in said  # of workers, which have no business with it
+
+
+def test_workers_are_not_of_the_terminals_group(shell: Scripts, spec: Path) -> None:
+    """A command that lives on after Ctrl-C keeps its workers, and what these hold."""
+    script = (
+        "import os\nfrom distributed import Client\nclient = Client()\n"
+        "print(client.submit(os.getpgrp).result() not in (os.getpgrp(), os.getpgid(os.getppid())))"
+    )
+    ran = shell.dask_cluster("run", spec, "--", sys.executable, "-c", script)
+    assert ok(ran) == "True\n"
+
+
+@pytest.fixture
+def spec(shell: Scripts) -> Path:
+    """The spec of a cluster whose workers are processes."""
+    path = shell.cwd / "processes.yaml"
+    path.write_text(
+        "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n"
+        "kwargs: {n_workers: 1, threads_per_worker: 1, dashboard_address: null}\n"
+    )
+    return path
 
 
 def read_all(terminal: int) -> str:

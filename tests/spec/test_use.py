@@ -224,3 +224,27 @@ def test_null_is_no_choice_of_a_project(isolated: Path) -> None:
     """As where code has replaced all of dask's configuration."""
     with dask.config.set({"ctl.project-specs": None}):
         assert resolve_spec(local_fallback=True).spec.class_ == "LocalCluster"
+
+
+@pytest.mark.parametrize("before", ["nowhere", "partial.yaml"])
+def test_what_goes_before_it_may_be_wrong(
+    user: Path, file: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    """A variable that names nothing, or half a spec, is in the way as one that is right."""
+    Path("partial.yaml").write_text("version: 1\nkwargs: {n_workers: 1}\n")
+    monkeypatch.setenv("DASK_CTL__CLUSTER_SPEC", before)
+    with pytest.warns(
+        DaskCtlWarning, match="not in force here: DASK_CTL__CLUSTER_SPEC goes before"
+    ):
+        use_spec("laptop")
+
+
+def test_what_is_configured_and_wrong_is_listed(isolated: Path) -> None:
+    """The list says why it is not in force; and of files that are nearly specs what is wrong."""
+    isolated.joinpath("near.yaml").write_text("version: 1\nmodul: distributed\nclass: X\n")
+    isolated.joinpath("other.yaml").write_text("version: 2\nupdates: []\n")
+    with dask.config.set({"ctl.cluster-spec": "nowhere.yaml"}):
+        problems = {entry.name: entry.problem for entry in list_specs()}
+    assert problems.keys() == {"near", "ctl.cluster-spec"}
+    assert "modul: unknown key; did you mean 'module'?" in str(problems["near"])
+    assert "'nowhere.yaml' does not exist" in str(problems["ctl.cluster-spec"])

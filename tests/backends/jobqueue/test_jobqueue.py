@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from dask_ctl import check_spec, create_cluster, resolve_spec
-from tests.backends.scripts import example
+from tests.backends.scripts import Scripts, example
 
 # Lines of a job of each example spec.
 SYSTEMS = {
@@ -48,3 +48,20 @@ def test_a_misspelt_argument_is_found_without_a_server(name: str) -> None:
     (finding, *_) = check_spec(spec)
     assert (finding.severity, finding.key) == ("error", "kwargs.memry")
     assert "memory" in str(finding)
+
+
+def test_one_that_cannot_be_closed_again(scripts: Scripts) -> None:
+    """dask-jobqueue waits for ever for a scheduler that never ran; its error is still told."""
+    script = scripts.cwd / "misspelt.py"
+    script.write_text(
+        "import time\nfrom dask_ctl import create_cluster\n"
+        "from dask_ctl.creation import exits\n"
+        "exits.HALF_BUILT_TIMEOUT = 0.5\n"
+        "options = {'host': 'no-such-host.invalid', 'dashboard_address': ':0'}\n"
+        "kwargs = {'cores': 1, 'memory': '1GB', 'scheduler_options': options}\n"
+        "create_cluster({'module': 'dask_jobqueue', 'class': 'SLURMCluster', 'kwargs': kwargs})\n"
+    )
+    ran = scripts.python(script)
+    assert ran.returncode == 1
+    assert "cannot get address of non-running Server" in ran.stderr
+    assert "what there is of it could not be closed within 0.5 s" in ran.stderr
