@@ -199,3 +199,29 @@ def test_good_bounds_are_no_alarm() -> None:
     for adapt in ({"minimum": 2, "maximum": 2}, {"minimum": 0}, {"maximum": 0, "interval": "2s"}):
         spec = {"module": "dask.distributed", "class": "LocalCluster", "adapt": adapt}
         assert check_spec(spec) == []
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "key"),
+    [
+        ({"processes": False, "host": "127.0.0.1"}, "kwargs.host"),
+        ({"processes": False, "interface": "lo"}, "kwargs.interface"),
+        ({"security": False}, "kwargs.security"),
+    ],
+)
+def test_what_a_local_cluster_refuses(kwargs: dict[str, Any], key: str) -> None:
+    """What the class says only as it starts is known before; a protocol is an address's."""
+    spec = {"module": "distributed", "class": "LocalCluster"}
+    assert [problem.key for problem in check_spec({**spec, "kwargs": kwargs})] == [key]
+    with pytest.raises((RuntimeError, TypeError)):
+        LocalCluster(**kwargs, n_workers=0, dashboard_address=None)
+    if key != "kwargs.security":
+        assert check_spec({**spec, "kwargs": {**kwargs, "protocol": "tcp"}}) == []
+
+
+@pytest.mark.parametrize("name", ["host", "dashboard_address"])
+def test_what_is_for_the_scheduler_of_jobs(isolated: Path, name: str) -> None:
+    """dask-jobqueue takes these where the scheduler's other options are."""
+    told = check(isolated, JOBS + f"  {name}: '127.0.0.1:0'\nscale: 1\n")
+    remedy = f"write it under 'scheduler_options: {{{name}: ...}}'"
+    assert told == [f"error: it.yaml:7: kwargs.{name}: is for the scheduler; {remedy}"]

@@ -170,3 +170,22 @@ def test_workers_of_run_import_nothing_that_lies_here(isolated: Path, scripts: S
     ran = scripts.dask_cluster("run", "spec.yaml", "--", sys.executable, str(elsewhere))
     assert ok(ran).split() == ["found"]
     assert not (isolated / "imported.txt").exists()
+
+
+@needs_root
+def test_a_strangers_preload_is_not_loaded(isolated: Path, scripts: Scripts) -> None:
+    """A relative path in a spec from elsewhere may meet any file of the current directory."""
+    spec = isolated.parent / "mine.yaml"
+    spec.write_text(
+        "version: 1\nmodule: dask.distributed\nclass: LocalCluster\n"
+        "kwargs: {n_workers: 1, processes: false, preload: [before.py], dashboard_address: null}\n"
+    )
+    planted(isolated / "before.py")
+    for words in (["spec", "check"], ["create"], ["run"]):
+        end = ["--", "true"] if words == ["run"] else []
+        told = scripts.dask_cluster(*words, spec, *end)
+        assert told.returncode == 4
+        assert "before.py: belongs to another user" in told.stdout + told.stderr
+    os.chown(isolated / "before.py", os.getuid(), os.getgid())
+    isolated.joinpath("before.py").write_text("")
+    ok(scripts.dask_cluster("run", spec, "--", "true"))

@@ -78,6 +78,8 @@ class Backend(Facts):
         if self.options_of_servers:
             yield from servers.not_objects(kwargs)
             yield from servers.unreadable(kwargs)
+        if self.makes_credentials and kwargs.get("security") is False:
+            yield Problem("must not be false", "leave it out", key="kwargs.security")
 
     def problems(self, kwargs: Mapping[str, Any]) -> Iterator[Problem]:
         """What is wrong with the values of keyword arguments; keys begin with ``kwargs.``."""

@@ -39,6 +39,7 @@ _ELSEWHERE: Final = {
         "write it as the batch system does, under 'job_extra_directives': [--...]",
     ),
 }  # fmt: skip
+_OF_THE_SCHEDULER: Final = ("dashboard_address", "host")
 # A folder that is always there, by a name that stands nowhere else in a job script.
 _THERE: Final = "/".join([os.curdir] * 8)
 _TIMELESS: Final = ("infinite", "infinity", "unlimited")
@@ -130,9 +131,14 @@ class JobQueue(Backend):
             remedy = "leave it out; only code can give one"
             yield Problem(f"is no class of jobs, but {kind(job_cls)}", remedy, key="kwargs.job_cls")
             return
+        for name in _OF_THE_SCHEDULER:
+            if kwargs.get(name) is not None:
+                remedy = f"write it under 'scheduler_options: {{{name}: ...}}'"
+                yield Problem("is for the scheduler", remedy, key=f"kwargs.{name}")
         name = kwargs.get("config_name") or job_cls.config_name
         # What a job reads it does not refuse before it runs.
-        wrong = list(super().refusals({k: v for k, v in kwargs.items() if k != "death_timeout"}))
+        others = {"death_timeout", *_OF_THE_SCHEDULER}
+        wrong = list(super().refusals({k: v for k, v in kwargs.items() if k not in others}))
         yield from wrong
         if wrong:
             return

@@ -64,6 +64,10 @@ class Local(Backend):
             except Exception as error:  # noqa: BLE001 -- whatever it says
                 yield Problem(text_of(error), "change the value", key=f"kwargs.{name}")
         yield from super().refusals(kwargs)
+        for name in ("host", "interface") if _inproc(kwargs) else ():
+            if kwargs.get(name):  # threads of one process need no address
+                remedy = "leave it out, or add 'protocol: tcp://'"
+                yield Problem("has no meaning without a protocol", remedy, key=f"kwargs.{name}")
         if isinstance(kwargs.get("worker_class"), str):
             remedy = "write it so: ${import:distributed:Nanny}"
             yield Problem("must be a class, not its name", remedy, key="kwargs.worker_class")
@@ -117,8 +121,21 @@ class Local(Backend):
 
     def shareable(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Threads listen only within their own process, unless they are told how."""
-        told = {"protocol", "host", "security", "scheduler_port"} & kwargs.keys()
-        return {} if kwargs.get("processes", True) or told else {"protocol": "tcp://"}
+        return {"protocol": "tcp://"} if _inproc(kwargs) else {}
+
+
+def _inproc(kwargs: Mapping[str, Any]) -> bool:
+    """Whether the class lets its workers, threads of this process, talk within it alone."""
+    from distributed import Worker
+
+    given = kwargs.get("worker_class")
+    threads = inspect.isclass(given) and issubclass(given, Worker)
+    told = ("protocol", "security", "scheduler_port")
+    return (
+        (threads or not kwargs.get("processes", True))
+        and not any(map(kwargs.get, told))
+        and "://" not in str(kwargs.get("host"))
+    )
 
 
 def _level(value: Any) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from dask.utils import parse_timedelta
 
 from dask_ctl.exceptions import Problem
+from dask_ctl.spec import trust
 from dask_ctl.spec.checks import kind
 
 LEAST_MEMORY: Final = 1_000_000  # bytes in which a worker can live, whatever it does
+_LOADED: Final = ("preload", "preload_nanny")
 _OBJECTS: Final = {
     "loop": "remove it: a cluster runs in the event loop of its process",
     "security": "write true for credentials of its own, or ${import:MODULE:NAME}",
@@ -43,6 +47,25 @@ def unreadable(kwargs: Mapping[str, Any], key: str = "kwargs") -> Iterator[Probl
                 read(value)
             except (ValueError, LookupError, OverflowError):
                 yield Problem(f"{value!r} is no {what}", remedy, key=f"{key}.{name}")
+
+
+def strangers(kwargs: Mapping[str, Any], key: str = "kwargs") -> Iterator[Problem]:
+    """Files in the current directory that a server would load as code, and others may have written.
+
+    A path from elsewhere is meant; one that is relative may meet any file.
+    """
+    for name, value in kwargs.items():
+        if isinstance(value, Mapping) and name in of_servers(kwargs):
+            yield from strangers(value, f"{key}.{name}")
+        for each in value if isinstance(value, list) else [value]:
+            found = name in _LOADED and isinstance(each, str) and each.endswith(".py")
+            if not found or os.path.isabs(each) or not os.path.isfile(each):
+                continue
+            if doubt := trust.distrust(Path.cwd() / each, trust.owners()):
+                remedy = doubt.or_else("name it by its whole path if you trust it")
+                yield Problem(
+                    f"{each}: {doubt.reason}, and it is code", remedy, key=f"{key}.{name}"
+                )
 
 
 def _read_address(value: object) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dask_ctl import _private
-from dask_ctl.backends import Backend, plans, room_of
+from dask_ctl.backends import Backend, plans, room_of, servers
 from dask_ctl.creation import carried
 from dask_ctl.creation.arguments import (
     answers,
@@ -166,6 +166,7 @@ def fitting(
         *misfits(room, args, kwargs),
         *option_misfits(room, "scale", scale if isinstance(scale, Mapping) else {}),
         *option_misfits(room, "adapt", adapt or {}),
+        *(servers.strangers(kwargs) if room.options_of_servers else ()),
     ]
     wrong = list(mistakes(room, args, kwargs, adapt or {}))
     found += [each.problem for each in wrong if not each.refused]

@@ -192,7 +192,7 @@ def test_what_may_go_well_is_a_warning(spec: dict[str, Any], kwargs: dict[str, A
         *((LOCAL, {"silence_logs": each}) for each in ("error", 30, False)),
         *((LOCAL, {"protocol": each}) for each in ("tcp", "tcp://", "inproc://")),
         (LOCAL, {"n_workers": 0, "threads_per_worker": 0}),
-        *((LOCAL, {"security": each}) for each in (True, False, None)),
+        *((LOCAL, {"security": each}) for each in (True, None)),
         *((LOCAL, {"death_timeout": each}) for each in ("60s", "60", 60, 1.5)),
         *((LOCAL, {"processes": each}) for each in (True, 0, None)),
         (LOCAL, {"n_workers": None, "threads_per_worker": 2}),
