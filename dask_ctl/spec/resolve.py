@@ -28,6 +28,7 @@ FALLBACK: Final = locate(
     {"module": "dask.distributed", "class": "LocalCluster"},
     Origin(Source.FALLBACK, "local_fallback=True"),
 )
+NOT_HERE: Final = "is not meant for here"
 _OPTIONS: Final = {"SPEC": "--local-fallback"}  # by what the argument is called where one is
 
 
@@ -287,7 +288,7 @@ class _Cascade:
         if when is None:
             return tree
         if missing := self._missing(tree):
-            problem = f"is not meant for here: {missing}"
+            problem = f"{NOT_HERE}: {missing}"
             if not named:
                 self._nowhere(when.origin, problem)
                 self.used.clear()

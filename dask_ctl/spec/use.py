@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ from dask_ctl.spec import userfile
 from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.located import Origin, Source, lookup
 from dask_ctl.spec.places import Places
-from dask_ctl.spec.resolve import resolve
+from dask_ctl.spec.resolve import NOT_HERE, resolve
 from dask_ctl.spec.resolved import Overridden
 
 EVERYWHERE: Final = "cluster-spec"
@@ -47,7 +48,12 @@ def use(name: str | None, *, local: bool) -> tuple[Path | None, list[Problem]]:
     problems: list[Problem] = []
     if name is not None:
         resolved = resolve(name, asked_by="NAME", places=places)
-        problems += resolved.warnings
+        # Here it is used where the call names it, and refused where only this file does.
+        remedy = "in force where that holds; here create_cluster() refuses it"
+        problems += [
+            replace(each, remedy=remedy) if each.summary.startswith(NOT_HERE) else each
+            for each in resolved.warnings
+        ]
         name = _for_everywhere(name, resolved.used, places.cwd)
     key, folder = BY_FOLDER if local else EVERYWHERE, str(places.cwd)
     before = userfile.said(key)

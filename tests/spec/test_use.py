@@ -133,7 +133,10 @@ def test_what_goes_before_it_is_said(
     with pytest.warns(DaskCtlWarning, match=rf"not in force here: {file}:6 goes before it"):
         use_spec("laptop")
     write(user / "elsewhere.yaml", SPEC.format("LocalCluster") + "when: {command: no-such}\n")
-    with pytest.warns(DaskCtlWarning, match="is not meant for here: no command no-such"):
+    with pytest.warns(
+        DaskCtlWarning,
+        match="is not meant for here: no command no-such.*; in force where that holds",
+    ):
         use_spec("elsewhere", local=True)
 
 
