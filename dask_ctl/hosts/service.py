@@ -177,7 +177,7 @@ class Service:
 
     async def _until_gone(self) -> None:
         failures = 0
-        while failures < _LOOKS:
+        while failures < _LOOKS and not self._has_ended():
             await asyncio.sleep(_LOOK_INTERVAL)
             log.shorten(self.keeper.record.log)
             self.keeper.restore()
@@ -189,6 +189,12 @@ class Service:
         # Closing the cluster calls it again, and again, for as long as this.
         dask.config.set({"distributed.comm.timeouts.connect": _LOOK_INTERVAL})
         self.stop.set()
+
+    def _has_ended(self) -> bool:
+        """Whether its scheduler is one of this process, and has ended, as an idle one does."""
+        scheduler = getattr(self.cluster, "scheduler", None)
+        status = getattr(getattr(scheduler, "status", None), "name", None)
+        return status in ("closed", "failed")
 
     async def _is_there(self) -> bool:
         """Whether the scheduler is there, if only too busy to answer."""
