@@ -135,7 +135,9 @@ class _Call:
             except (Exception, KeyboardInterrupt) as error:
                 half_built = self.room.half_built(error)
                 if half_built is not None and not asynchronous:
-                    self._left = exits.undo(half_built, self.room, exits.HALF_BUILT_TIMEOUT)
+                    # What is ended by its name needs no half-built object to be well.
+                    limit = None if self.room.ends_by_name else exits.HALF_BUILT_TIMEOUT
+                    self._left = exits.undo(half_built, self.room, limit)
                 raise
             if interrupted():
                 exits.undo(cluster, self.room)
