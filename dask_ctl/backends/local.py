@@ -154,6 +154,7 @@ class Subprocess(Backend):
     """distributed's ``SubprocessCluster``, a function."""
 
     classes = ("distributed.deploy.subprocess.SubprocessCluster",)
+    by_command = True
     inherits_config = True  # distributed hands on what is in force here
     options_of_servers = True
     counted: ClassVar[Mapping[str, int]] = {"n_workers": 0, "threads_per_worker": 0}

@@ -23,6 +23,7 @@ class SSH(Backend):
     classes = ("distributed.deploy.ssh.SSHCluster",)
     packages = {"asyncssh": "asyncssh"}
     templates = ("ssh",)
+    by_command = True
     inherits_config = True  # distributed hands on what is in force here
     options_of_servers = True
 

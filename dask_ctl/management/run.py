@@ -16,6 +16,7 @@ import dask.config
 from dask_ctl import _platform
 from dask_ctl.backends import room_of
 from dask_ctl.creation import exits
+from dask_ctl.creation.arguments import plain_arguments
 from dask_ctl.creation.call import create
 from dask_ctl.creation.target import load
 from dask_ctl.hosts.command import environment_for, exit_code, start
@@ -30,11 +31,14 @@ _SAFE_PATH: Final = "PYTHONSAFEPATH"
 
 def create_for(resolved: ResolvedSpec, noted: Callable[[str], None] | None = None) -> Any:
     """The cluster of a spec, for a command to use; what its class prints goes to standard error."""
-    _keep_this_folder_out()
-    _keep_the_terminal_out()
     with redirect_stdout(sys.stderr):
         expanded = resolved.expanded(os.environ).tree
-        tree = shareable(resolved.tree, room_of(load(expanded)), expanded)
+        room = room_of(load(expanded))
+        if room.imports_main(plain_arguments(expanded)[1]):
+            # Not where dask's configuration goes to other machines, which may lack this package.
+            _keep_this_folder_out()
+            _keep_the_terminal_out()
+        tree = shareable(resolved.tree, room, expanded)
         cluster = create(ResolvedSpec.of(tree))
         if noted is not None and (note := exits.room_in_charge(cluster).owner_note(None)):
             noted(note)

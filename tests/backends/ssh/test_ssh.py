@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import ClassVar
 
 import pytest
 
 from tests.backends.claims import FixedSize
-from tests.backends.scripts import SCRIPT, SEEN, WORK_FOR_EVER, Scripts
+from tests.backends.scripts import DASK_CLUSTER, SCRIPT, SEEN, WORK_FOR_EVER, Scripts, ok
 
 
 class TestSSH(FixedSize):
@@ -47,3 +48,16 @@ def test_configuration_and_variables_reach_workers(ssh: Scripts) -> None:
     """What the spec hands on is what a task sees, and after the cluster is gone here."""
     run = ssh.python(ssh.carry())
     assert (run.stdout, run.returncode) == (SEEN, 0), run.stderr
+
+
+def test_run_sends_nothing_of_its_own(ssh: Scripts) -> None:
+    """Its way with workers of this machine is none for others, which may lack this package."""
+    script = (
+        "import dask\nfrom distributed import Client\nclient = Client()\n"
+        "client.wait_for_workers(1)\n"
+        "names = 'distributed.worker.preload', 'distributed.nanny.pre-spawn-environ'\n"
+        "print(client.submit(lambda: str([*map(dask.config.get, names)])).result())"
+    )
+    sent = ok(ssh.run(*DASK_CLUSTER, "run", "--", sys.executable, "-c", script))
+    assert sent.startswith("[[], {")
+    assert "PYTHONSAFEPATH" not in sent
