@@ -12,7 +12,6 @@ from dask_ctl.spec.config import Configuration
 from dask_ctl.spec.located import Origin, Source, lookup
 from dask_ctl.spec.places import Places
 from dask_ctl.spec.resolve import NOT_HERE, resolve
-from dask_ctl.spec.resolved import Overridden
 
 EVERYWHERE: Final = "cluster-spec"
 BY_FOLDER: Final = "project-specs"
@@ -84,25 +83,24 @@ def _lies_here(origin: Origin, cwd: Path) -> bool:
 
 def _shadows(path: Path, keys: tuple[str, ...]) -> list[Problem]:
     """What goes before the file that was written."""
-    layers = Configuration.here().layers
+    configuration = Configuration.here()
+    layers = configuration.layers
     written = next((layer for layer in layers if layer.origin.place == str(path)), None)
     said = written and lookup(written, *keys)
     if said is None:
         return []
     try:
-        overridden = resolve().overridden
-    except DaskCtlError:  # of what goes before it
-        first = next(Configuration.here().at(EVERYWHERE)).origin
-        overridden = (
-            (Overridden(said.origin, first, ""),) if first.source > said.origin.source else ()
-        )
+        overridden = resolve(configuration=configuration).overridden
+        before = [entry.by for entry in overridden if entry.origin == said.origin]
+    except DaskCtlError:  # of what goes before it, or of what is meant for elsewhere
+        highest = next(configuration.at(EVERYWHERE), None)
+        before = [highest.origin] if highest and highest.origin.source > said.origin.source else []
     return [
         Problem(
-            f"not in force here: {entry.by} goes before it",
-            remedy=f"unset {entry.by}" if entry.by.source is Source.ENVIRONMENT else None,
-            origin=entry.origin,
+            f"not in force here: {by} goes before it",
+            remedy=f"unset {by}" if by.source is Source.ENVIRONMENT else None,
+            origin=said.origin,
             severity="warning",
         )
-        for entry in overridden
-        if entry.origin == said.origin
+        for by in before
     ]

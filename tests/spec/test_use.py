@@ -138,6 +138,10 @@ def test_what_goes_before_it_is_said(
         match="is not meant for here: no command no-such.*; in force where that holds",
     ):
         use_spec("elsewhere", local=True)
+    use_spec(None)  # now there is nothing else
+    with pytest.warns(DaskCtlWarning) as told:
+        use_spec("elsewhere", local=True)
+    assert ["is not meant for here" in str(each.message) for each in told] == [True]
 
 
 @pytest.mark.parametrize("name", ["gone", "more", "hpc+gone"])
