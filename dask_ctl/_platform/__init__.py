@@ -17,11 +17,10 @@ from dask_ctl._platform.processes import (
 from dask_ctl._platform.signals import (
     ending_signals,
     forwarded_signals,
-    has_browser,
     in_foreground,
     sent_to_all,
 )
-from dask_ctl._platform.system import boot, listeners, machine, user_id
+from dask_ctl._platform.system import boot, has_browser, listeners, machine, user_id
 
 __all__ = [
     "Lock",

@@ -1,10 +1,9 @@
-"""Signals, the terminal, and what it can open."""
+"""Signals, and the terminal."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 
 from dask_ctl._platform.system import group_of
 
@@ -51,15 +50,6 @@ def in_foreground() -> bool:
         return False
     finally:
         os.close(terminal)
-
-
-def has_browser() -> bool:
-    """Whether a page that is opened would be seen: Linux needs a display for that, or `BROWSER`.
-
-    Windows and macOS have one of their own, as the Linux of a Windows has.
-    """
-    told = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")
-    return sys.platform in ("win32", "darwin") or any(map(os.environ.get, told))
 
 
 def _those_of(*names: str) -> tuple[signal.Signals, ...]:

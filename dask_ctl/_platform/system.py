@@ -52,6 +52,15 @@ def boot() -> str | None:
     return None
 
 
+def has_browser() -> bool:
+    """Whether a page that is opened would be seen: Linux needs a display for that, or `BROWSER`.
+
+    Windows and macOS have one of their own, as the Linux of a Windows has.
+    """
+    told = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")
+    return sys.platform in ("win32", "darwin") or any(map(os.environ.get, told))
+
+
 def group_of(pid: int) -> int | None:
     """The process group of a process; None on Windows, which has none."""
     return int(os.getpgid(pid)) if hasattr(os, "getpgid") else None

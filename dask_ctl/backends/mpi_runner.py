@@ -37,7 +37,7 @@ _RUNS: Final = (
 _NEEDED: Final = 3
 
 
-class MPIRunner(BaseRunner):  # type: ignore[misc]
+class MPIRunner(BaseRunner):  # type: ignore[misc]  # dask-jobqueue has no types
     """A cluster of the processes that ``mpirun`` starts; MPI itself is not used.
 
     Rank 0 becomes the scheduler, rank 1 runs the script, and the others become workers. They

@@ -17,6 +17,7 @@ import dask.config
 
 from dask_ctl import _platform, _private
 from dask_ctl.backends import Backend
+from dask_ctl.backends.ending import status_of
 from dask_ctl.creation.arguments import option_misfits
 from dask_ctl.exceptions import BackendError, DaskCtlError, InvalidSpecError, reason
 from dask_ctl.hosts import log
@@ -192,9 +193,7 @@ class Service:
 
     def _has_ended(self) -> bool:
         """Whether its scheduler is one of this process, and has ended, as an idle one does."""
-        scheduler = getattr(self.cluster, "scheduler", None)
-        status = getattr(getattr(scheduler, "status", None), "name", None)
-        return status in ("closed", "failed")
+        return status_of(getattr(self.cluster, "scheduler", None)) in ("closed", "failed")
 
     async def _is_there(self) -> bool:
         """Whether the scheduler is there, if only too busy to answer."""

@@ -182,8 +182,8 @@ def secrets(value: Any, key: object = None) -> Iterator[str]:
         for match in found:
             if _hides(match):
                 yield match["secret"].strip("\"'")
-            else:
-                yield from secrets(_within(match))
+            elif inside := _within(match):
+                yield from secrets(inside)
 
 
 def variables(value: Any) -> list[str]:

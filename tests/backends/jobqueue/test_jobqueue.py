@@ -54,7 +54,7 @@ def test_one_that_cannot_be_closed_again(scripts: Scripts) -> None:
     """dask-jobqueue waits for ever for a scheduler that never ran; its error is still told."""
     script = scripts.cwd / "misspelt.py"
     script.write_text(
-        "import time\nfrom dask_ctl import create_cluster\n"
+        "from dask_ctl import create_cluster\n"
         "from dask_ctl.creation import exits\n"
         "exits.HALF_BUILT_TIMEOUT = 0.5\n"
         "options = {'host': 'no-such-host.invalid', 'dashboard_address': ':0'}\n"
