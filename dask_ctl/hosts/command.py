@@ -18,6 +18,7 @@ from dask_ctl.backends import Backend
 from dask_ctl.exceptions import BackendError
 
 TIMEOUT: Final = 20.0  # seconds; for one that is asked to end
+_LOOK_INTERVAL: Final = 60.0  # seconds; within them `subprocess` itself looks every 50 ms
 _PREFIX: Final = "DASK_CTL__CLUSTER_"
 # A file, since a path replaces all that is configured, where a mapping is laid over it.
 _ATTACHED: Final = Path(__file__).with_name("attached.yaml")
@@ -61,7 +62,12 @@ def start(
 
 def exit_code(process: subprocess.Popen[bytes]) -> int:
     """The exit code of a command once it has ended; 128 and the signal's number if one ended it."""
-    code = process.wait()
+    code = None
+    while code is None:
+        # Python handles a signal, such as one to be passed on, once the system's own wait is over:
+        # one that another thread has got, or this one just before it waits, does not end that.
+        with suppress(subprocess.TimeoutExpired):
+            code = process.wait(_LOOK_INTERVAL)
     return code if code >= 0 else 128 - code
 
 
